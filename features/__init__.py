@@ -1,0 +1,1 @@
+"""What goes in: patients, genes, outcomes. Knows no model."""

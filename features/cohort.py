@@ -1,0 +1,151 @@
+"""Patients of one cancer type, followed for one endpoint, with their genes and their clinical covariates."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.errors import CohortError
+from features.ledger import Ledger
+from features.scales import SCALES
+
+ENDPOINTS = {
+    "OS": "overall survival",
+    "DSS": "disease-specific survival",
+    "DFI": "disease-free interval",
+    "PFI": "progression-free interval",
+}
+SIMULATED_PREFIX = "SIMULATED-"
+#: Mean days of a month in the Gregorian calendar; recovers TCGA's days exactly from cBioPortal's months.
+DAYS_PER_MONTH = 365.2425 / 12
+
+
+def months_to_days(months: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convert months to whole days."""
+    return np.round(np.asarray(months, dtype=np.float64) * DAYS_PER_MONTH)
+
+
+def days_to_months(days: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convert days to months, not rounded."""
+    return np.asarray(days, dtype=np.float64) / DAYS_PER_MONTH
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Patients of one cancer type followed for one endpoint; valid by construction.
+
+    Parameters
+    ----------
+    cancer_type : str
+        TCGA's code (``KIRC``); ``SIMULATED-KIRC`` for a simulated one.
+    endpoint : str
+        ``OS``, ``DSS``, ``DFI`` or ``PFI``.
+    scale : str
+        One of `features.scales.SCALES`; the scale of `expression`.
+    zscore_reference : str or None
+        The name of what the z-scores refer to; None on every other scale.
+    expression : DataFrame, shape (n_patients, n_genes)
+        Float64, NaN where a value is missing; index: patient ids, unique; columns: gene symbols, unique.
+    clinical : DataFrame, shape (n_patients, n_clinical)
+        Same index. ``age`` (years, float), ``sex`` (``female``/``male``), ``stage`` (``I``–``IV``), ``grade``
+        (``G1``–``G4``), each NaN or None where missing; further columns as the cohort has them.
+    time : array, shape (n_patients,)
+        Follow-up in whole days from diagnosis, positive.
+    event : array of bool, shape (n_patients,)
+        True where the endpoint was observed.
+    source : str
+        What it was read from, in words (``cBioPortal study folder KIRC``): no path.
+    ledger : Ledger
+        What was dropped, mapped, converted or guessed on the way.
+
+    Raises
+    ------
+    CohortError
+        If the parts do not fit together or a time is not positive.
+    """
+
+    cancer_type: str
+    endpoint: str
+    scale: str
+    zscore_reference: str | None
+    expression: pd.DataFrame
+    clinical: pd.DataFrame
+    time: NDArray[np.float64]
+    event: NDArray[np.bool_]
+    source: str
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def __post_init__(self) -> None:
+        if self.endpoint not in ENDPOINTS:
+            raise CohortError(f"{self}: endpoint {self.endpoint!r} is not one of {', '.join(ENDPOINTS)}.")
+        if self.scale not in SCALES:
+            raise CohortError(f"{self}: expression scale {self.scale!r} is not one of {', '.join(SCALES)}.")
+        if (self.scale == "zscore") != (self.zscore_reference is not None):
+            raise CohortError(f"{self}: z-scores, and only they, need the name of their reference.")
+        self._check_shapes()
+        self._check_outcome()
+
+    def _check_shapes(self) -> None:
+        n_patients = len(self.expression)
+        parts = {"clinical": len(self.clinical), "time": len(self.time), "event": len(self.event)}
+        for name, length in parts.items():
+            if length != n_patients:
+                raise CohortError(f"{self}: {n_patients} patients have expression, but {name} has {length} rows.")
+        if not self.clinical.index.equals(self.expression.index):
+            raise CohortError(f"{self}: clinical and expression rows are not the same patients in the same order.")
+        for axis, labels in (("patient", self.expression.index), ("gene", self.expression.columns)):
+            if labels.has_duplicates:
+                twice = labels[labels.duplicated()]
+                raise CohortError(f"{self}: {len(twice)} {axis} ids occur twice (first: {twice[0]!r}); keep one each.")
+
+    def _check_outcome(self) -> None:
+        bad = np.flatnonzero(~(np.isfinite(self.time) & (self.time > 0)))
+        if len(bad):
+            raise CohortError(
+                f"{self}: follow-up must be positive, but {len(bad)} of {len(self.time)} are not (first: "
+                f"{self.patients[bad[0]]!r}, {self.time[bad[0]]:g} days); drop these patients or correct their dates."
+            )
+        if self.event.dtype != np.bool_:
+            raise CohortError(f"{self}: event must be boolean, not {self.event.dtype}.")
+
+    def __str__(self) -> str:
+        return f"{self.cancer_type}/{self.endpoint}"
+
+    @property
+    def patients(self) -> pd.Index:
+        """Patient ids, in order."""
+        return self.expression.index
+
+    @property
+    def n_events(self) -> int:
+        """Number of observed events."""
+        return int(self.event.sum())
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the cohort was made by the generator and not by nature."""
+        return self.cancer_type.startswith(SIMULATED_PREFIX)
+
+    def subset(self, positions: NDArray[np.intp]) -> Cohort:
+        """Return the cohort of the patients at these positions, in this order."""
+        return replace(
+            self,
+            expression=self.expression.iloc[positions],
+            clinical=self.clinical.iloc[positions],
+            time=self.time[positions],
+            event=self.event[positions],
+        )
+
+    def digest(self) -> str:
+        """Return the SHA-256 (hex) of patients, outcomes, genes, values and clinical covariates."""
+        sha = hashlib.sha256(f"{self.cancer_type}|{self.endpoint}|{self.scale}|{self.zscore_reference}".encode())
+        for labels in (self.patients, self.expression.columns, self.clinical.columns):
+            sha.update("\x1f".join(map(str, labels)).encode())
+        sha.update(np.ascontiguousarray(self.time).tobytes() + np.ascontiguousarray(self.event).tobytes())
+        sha.update(np.ascontiguousarray(self.expression.to_numpy(np.float64)).tobytes())
+        sha.update(self.clinical.to_csv(index=False).encode())
+        return sha.hexdigest()

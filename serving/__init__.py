@@ -1,0 +1,1 @@
+"""Answers requests: schemas, service, champions. Computes no statistics of its own."""

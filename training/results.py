@@ -1,0 +1,118 @@
+"""What a training yields: the figures of every learner and baseline, and the model that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.cohort import Cohort
+from training.definition import Definition
+from training.model import PrognosticModel
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval; NaN bounds where there is none."""
+
+    value: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """One Optuna study, run on inner folds of all patients.
+
+    Parameters
+    ----------
+    parameters : mapping
+        The best trial's parameters; never worse on the inner folds than the default's.
+    score, default_score : float
+        Inner-fold concordance of the tuned and of the default parameters (optimistic: it was maximised).
+    importances : mapping of str to float
+        Share of the score's variance that each parameter explains; empty with too few trials.
+    trials : DataFrame
+        One row a trial: ``number``, ``score``, and a column a parameter.
+    """
+
+    parameters: Mapping[str, float | int | str | bool]
+    score: float
+    default_score: float
+    importances: Mapping[str, float]
+    trials: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The out-of-fold judgement of one learner, baseline or selection procedure.
+
+    Parameters
+    ----------
+    name : str
+        ``kaplan_meier``, ``clinical_only``, ``penalised_cox``, ``boosted``, ``auto``, and the last three with
+        ``_genes_only`` appended.
+    metrics : mapping of str to Estimate
+        ``concordance_harrell``, ``concordance_uno``, ``integrated_brier_score``, and what later metrics add.
+    linear_predictor : array, shape (n_repeats, n_patients)
+        Out-of-fold log relative hazard (recalibrated inside the fold); higher is worse.
+    survival : array, shape (n_repeats, n_patients, n_grid)
+        Out-of-fold survival probabilities on `TrainingResult.grid_days`.
+    tuning : Tuning or None
+        The study on all patients; None for baselines and for ``auto``.
+    chosen : mapping of str to int
+        For ``auto``: in how many outer folds each learner was chosen.
+    """
+
+    name: str
+    metrics: Mapping[str, Estimate]
+    linear_predictor: Floats
+    survival: Floats
+    tuning: Tuning | None = None
+    chosen: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GateVerdict:
+    """Whether the model earned the alias ``champion``, clause by clause.
+
+    Parameters
+    ----------
+    passed : bool
+        True if every clause passed; a clause that could not be assessed has not passed.
+    clauses : tuple of (name, verdict, figure)
+        Verdict: ``passed``, ``failed`` or ``could not be assessed``; figure: the numbers in words.
+    """
+
+    passed: bool
+    clauses: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """One training of one cancer type and endpoint, whole.
+
+    Parameters
+    ----------
+    grid_days : array, shape (n_grid,)
+        Where survival was judged, in days, up to the horizon limit; fixed before the first fit.
+    folds : array of int, shape (n_repeats, n_patients)
+        The outer fold in which each patient was judged.
+    evaluations : mapping of str to Evaluation
+        In the order in which they are reported.
+    model : PrognosticModel
+        Fitted on all patients; what is bundled, registered and served.
+    """
+
+    cohort: Cohort
+    definition: Definition
+    grid_days: Floats
+    folds: NDArray[np.int64]
+    evaluations: Mapping[str, Evaluation]
+    gate: GateVerdict
+    model: PrognosticModel
