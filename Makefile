@@ -1,0 +1,39 @@
+# The desk of ctc-prognosis: `make` alone lists what it can do.
+.DEFAULT_GOAL := help
+.PHONY: help install run test check format lock clean
+
+COHORTS ?=
+ENDPOINT ?= OS
+TRIALS ?= 10
+PORT ?= 3000
+MLFLOW_PORT ?= 5000
+BIN := .venv/bin
+export BENTOML_DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-9s %s\n", $$1, $$2}' Makefile
+
+install: ## set up .venv from requirements.lock; at once where nothing changed
+	@sh deploy/install
+
+run: install ## train on COHORTS='DIR …' (default: simulated), start MLflow (MLFLOW_PORT) and the service (PORT)
+	@$(BIN)/prognosis run --endpoint $(ENDPOINT) --trials $(TRIALS) --port $(PORT) --mlflow-port $(MLFLOW_PORT) -- $(COHORTS)
+
+test: install ## pass the tests (ARGS='-k gate' for some of them)
+	@$(BIN)/pytest $(ARGS)
+
+check: install ## format, lint, strict types, import contracts, then the tests: what CI runs
+	@$(BIN)/ruff format --check && $(BIN)/ruff check
+	@$(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/pytest $(ARGS)
+
+format: install ## format and mend what can be mended
+	@$(BIN)/ruff format && $(BIN)/ruff check --fix
+
+lock: install ## resolve the packages anew into requirements.lock
+	@.tools/uv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.12 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+
+clean: ## remove .venv, .tools and caches; what lies in var/ stays
+	@rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
