@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from features.cohort import ENDPOINTS
 from features.errors import PrognosisError
+
+type ParameterValue = bool | int | float | str
+type Parameters = dict[str, ParameterValue]
+
+ANY = "*"
 
 
 class DefinitionError(PrognosisError):
@@ -21,52 +28,82 @@ class Strict(BaseModel):
 
 
 class Range(Strict):
-    """A numeric range of the search space, both ends included."""
+    """A numeric dimension of a search space, both ends included; whole numbers if `low` is an integer."""
 
-    low: float
-    high: float
+    low: int | float
+    high: int | float
     log: bool = False
-    integer: bool = False
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.low > self.high or (self.log and self.low <= 0):
+            raise ValueError(f"low = {self.low}, high = {self.high}: low must not exceed high, nor be <= 0 with log")
+        return self
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int | float) and self.low <= value <= self.high
 
 
 class Choices(Strict):
-    """A categorical dimension of the search space."""
+    """A categorical dimension of a search space."""
 
-    choices: tuple[str | bool, ...] = Field(min_length=1)
+    choices: tuple[ParameterValue, ...] = Field(min_length=1)
 
-
-Value = Annotated[bool | int | float | str, Field(union_mode="left_to_right")]
+    def __contains__(self, value: object) -> bool:
+        return value in self.choices
 
 
 class LearnerDefinition(Strict):
-    """The default parameters of a learner, and the space that is searched around them."""
+    """The default parameters of a learner, and the space that is searched around them.
 
-    default: dict[str, bool | int | float | str]
-    search: dict[str, Range | Choices]
+    Notes
+    -----
+    A parameter outside `search` is fixed at its default; every default lies within the space, so that it can be
+    the first trial and its score can be compared.
+    """
+
+    default: Parameters
+    search: dict[str, Range | Choices] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_defaults(self) -> Self:
+        for name, dimension in self.search.items():
+            if name not in self.default:
+                raise ValueError(f"search.{name} has no default; add default.{name}")
+            if self.default[name] not in dimension:
+                raise ValueError(f"default.{name} = {self.default[name]!r} lies outside search.{name}")
+        return self
+
+    def without(self, *names: str) -> LearnerDefinition:
+        """Return the definition without these parameters."""
+        return LearnerDefinition(
+            default={k: v for k, v in self.default.items() if k not in names},
+            search={k: v for k, v in self.search.items() if k not in names},
+        )
 
 
 class FeaturesDefinition(Strict):
-    """What goes in."""
+    """What goes in: the panel (a name, or a file beside the definition) and the clinical columns."""
 
     panel: str
     clinical: tuple[str, ...]
-    minimum_known_fraction: float = Field(ge=0, le=1)
-    minimum_gene_fraction: float = Field(ge=0, le=1)
+    minimum_known_fraction: float = Field(gt=0, le=1)
+    minimum_gene_fraction: float = Field(gt=0, le=1)
 
 
 class ResamplingDefinition(Strict):
-    """Folds, repeats and bootstrap."""
+    """Folds, repeats and bootstrap samples."""
 
     outer_folds: int = Field(ge=2)
     outer_repeats: int = Field(ge=1)
     inner_folds: int = Field(ge=2)
-    bootstrap: int = Field(ge=0)
+    bootstrap: int = Field(ge=100)
 
 
 class HorizonsDefinition(Strict):
-    """Where survival is answered."""
+    """Where survival is answered, and how many patients must be at risk there."""
 
-    months: tuple[float, ...]
+    months: tuple[float, ...] = Field(min_length=1)
     minimum_at_risk: int = Field(ge=1)
 
 
@@ -78,12 +115,7 @@ class GateDefinition(Strict):
 
 
 class Definition(Strict):
-    """Every choice of one training.
-
-    Notes
-    -----
-    `cancer_type` and `endpoint` are ``*`` in a default that any cohort may use.
-    """
+    """Every choice of one training; `cancer_type` and `endpoint` are ``*`` in one that any cohort may use."""
 
     format: Literal[1]
     cancer_type: str
@@ -94,10 +126,39 @@ class Definition(Strict):
     features: FeaturesDefinition
     resampling: ResamplingDefinition
     horizons: HorizonsDefinition
+    clinical_only: LearnerDefinition
     penalised_cox: LearnerDefinition
     boosted: LearnerDefinition
-    clinical_only: LearnerDefinition
     gate: GateDefinition
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        if self.endpoint != ANY and self.endpoint not in ENDPOINTS:
+            raise ValueError(f"endpoint = {self.endpoint!r} is not one of {', '.join(ENDPOINTS)}, nor {ANY!r}")
+        for learner, needed in REQUIRED_PARAMETERS.items():
+            given = set(getattr(self, learner).default)
+            if given != needed:
+                raise ValueError(f"{learner}.default must hold exactly {sorted(needed)}, not {sorted(given)}")
+        return self
+
+
+#: The parameters that each learner takes; each must have a default, and may have a dimension to search.
+REQUIRED_PARAMETERS = {
+    "clinical_only": {"penalty"},
+    "penalised_cox": {"panel", "derived_terms", "penalty", "l1_ratio", "clinical_factor"},
+    "boosted": {
+        "panel",
+        "derived_terms",
+        "objective",
+        "rounds",
+        "learning_rate",
+        "max_depth",
+        "min_child_weight",
+        "subsample",
+        "colsample_bytree",
+        "reg_lambda",
+    },
+}
 
 
 def load_definition(path: Path) -> Definition:
@@ -106,6 +167,19 @@ def load_definition(path: Path) -> Definition:
     Raises
     ------
     DefinitionError
-        If it is not TOML, a key is unknown or missing, or a value is out of range; names the key.
+        If it cannot be read, is not TOML, a key is unknown or missing, or a value cannot be; names the key.
     """
-    raise NotImplementedError
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DefinitionError(f"{path}: cannot be read ({error}); name an existing definition file.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise DefinitionError(f"{path}: is not TOML: {error}.") from error
+    try:
+        return Definition.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "definition"
+        raise DefinitionError(
+            f"{path}: {key}: {first['msg']} ({error.error_count()} faults in all); compare the default definition."
+        ) from error

@@ -1,0 +1,76 @@
+"""Normal scores of a cohort, and the frozen reference that gives a later patient theirs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm, rankdata
+
+Floats = NDArray[np.float64]
+
+#: More knots than this tell nothing about the curve, and would put every patient's value into the bundle.
+MAXIMUM_KNOTS = 200
+
+
+def normal_scores(values: Floats) -> Floats:
+    r"""Return Blom's normal scores of each column.
+
+    .. math:: z_i = \Phi^{-1}\!\left(\frac{r_i - 3/8}{n + 1/4}\right)
+
+    Parameters
+    ----------
+    values : array, shape (n_patients,) or (n_patients, n_genes)
+        On any scale; NaN where missing.
+
+    Returns
+    -------
+    array, of the same shape
+        :math:`r_i` is the average rank among the column's `n` known values; NaN stays NaN.
+
+    References
+    ----------
+    Blom G. (1958) Statistical Estimates and Transformed Beta-Variables. Wiley.
+    """
+    known = np.isfinite(values)
+    ranks = rankdata(np.where(known, values, np.nan), axis=0, nan_policy="omit")
+    return np.asarray(norm.ppf((ranks - 0.375) / (known.sum(axis=0) + 0.25)), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class NormalScoreReference:
+    """The curve from one gene's expression to its normal score, frozen on training patients.
+
+    Parameters
+    ----------
+    values : array, shape (n_knots,)
+        Expression at the knots, strictly increasing.
+    scores : array, shape (n_knots,)
+        Normal scores at the knots, strictly increasing.
+    """
+
+    values: Floats
+    scores: Floats
+
+    @classmethod
+    def fit(cls, expression: Floats) -> NormalScoreReference:
+        """Learn the curve of one gene; missing values are left out, ties share their mean score.
+
+        Parameters
+        ----------
+        expression : array, shape (n_patients,)
+            At least one value known.
+        """
+        known = np.sort(expression[np.isfinite(expression)])
+        values, first = np.unique(known, return_index=True)
+        scores = normal_scores(known)[first]
+        if len(values) > MAXIMUM_KNOTS:
+            kept = np.unique(np.linspace(0, len(values) - 1, MAXIMUM_KNOTS).round().astype(np.intp))
+            values, scores = values[kept], scores[kept]
+        return cls(values, scores)
+
+    def score(self, expression: Floats) -> Floats:
+        """Return normal scores by linear interpolation; beyond the reference's range they stay at its ends."""
+        known = np.isfinite(expression)
+        return np.where(known, np.interp(np.where(known, expression, 0.0), self.values, self.scores), np.nan)

@@ -1,0 +1,234 @@
+"""From expression and clinical values to covariates, with all state learned on training patients and frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.clinical_covariates import ClinicalEncoder
+from features.cohort import Cohort
+from features.errors import PanelError
+from features.normal_scores import NormalScoreReference
+from features.panel import Panel
+
+Floats = NDArray[np.float64]
+
+#: Weight of the identity in the genes' correlation: keeps it invertible when genes outnumber patients.
+CORRELATION_SHRINKAGE = 0.1
+
+
+@dataclass(frozen=True)
+class Covariate:
+    """A column of a model.
+
+    Parameters
+    ----------
+    name : str
+        ``CD44``, ``CXCR4×CXCL12``, ``cluster_1``, ``em_balance``, ``age`` …
+    kind : str
+        ``gene``, ``interaction``, ``score`` or ``clinical``.
+    genes : tuple of str
+        The genes that it is made of; none for a clinical one.
+    """
+
+    name: str
+    kind: str
+    genes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DerivedTerm:
+    """A difference of two means of normal scores, or their product, brought to training mean 0 and SD 1.
+
+    Parameters
+    ----------
+    name, kind : str
+        As in `Covariate`; an ``interaction`` is a product, a ``score`` a difference.
+    first, second : tuple of str
+        Genes; `second` may be empty for a score.
+    mean, scale : float
+        Of the raw term over the training patients.
+    """
+
+    name: str
+    kind: str
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    mean: float = 0.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class FeatureState:
+    """What was learned from the training patients; transforms any number of patients, also one alone.
+
+    Parameters
+    ----------
+    references : mapping of str to NormalScoreReference
+        One a gene: genes of the panel that the training cohort holds and that vary.
+    correlation : array, shape (n_genes, n_genes)
+        Of the training normal scores, shrunk towards the identity; gives missing genes their conditional mean.
+    terms : tuple of DerivedTerm
+    clinical : ClinicalEncoder
+    """
+
+    references: Mapping[str, NormalScoreReference]
+    correlation: Floats
+    terms: tuple[DerivedTerm, ...]
+    clinical: ClinicalEncoder
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """The genes that are read, in order."""
+        return tuple(self.references)
+
+    @property
+    def covariates(self) -> tuple[Covariate, ...]:
+        """The columns of `transform`, in order."""
+        return (
+            *(Covariate(gene, "gene", (gene,)) for gene in self.genes),
+            *(Covariate(term.name, term.kind, term.first + term.second) for term in self.terms),
+            *(Covariate(name, "clinical", ()) for name in self.clinical.names),
+        )
+
+    def gene_scores(self, expression: pd.DataFrame) -> Floats:
+        """Return normal scores against the reference, missing genes at their conditional mean.
+
+        Parameters
+        ----------
+        expression : DataFrame, shape (n_patients, any)
+            On the training scale; columns that are not read are ignored, absent ones are missing.
+
+        Returns
+        -------
+        array, shape (n_patients, n_genes)
+        """
+        raw = expression.reindex(columns=list(self.genes)).to_numpy(np.float64)
+        scored = [reference.score(raw[:, j]) for j, reference in enumerate(self.references.values())]
+        return impute_conditional_mean(np.column_stack(scored), self.correlation)
+
+    def transform(self, expression: pd.DataFrame, clinical: pd.DataFrame) -> Floats:
+        """Return the covariates, shape (n_patients, n_covariates); no value is missing.
+
+        Parameters
+        ----------
+        expression : DataFrame, shape (n_patients, any)
+            As in `gene_scores`.
+        clinical : DataFrame, shape (n_patients, any)
+            As in `Cohort.clinical`; a missing value takes the training mean, so a caller that must not impute
+            asks ``clinical.missing`` first.
+        """
+        scores = self.gene_scores(expression)
+        columns = pd.DataFrame(scores, columns=list(self.genes))
+        derived = [(_raw_term(term, columns) - term.mean) / term.scale for term in self.terms]
+        return np.column_stack([scores, *derived, self.clinical.transform(clinical)])
+
+
+def fit_features(cohort: Cohort, panel: Panel, *, clinical: tuple[str, ...], minimum_known: float) -> FeatureState:
+    """Learn the feature state from training patients.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        The training patients only.
+    panel : Panel
+    clinical : tuple of str
+        Clinical columns to use where they are known well enough.
+    minimum_known : float
+        Share of the training patients in whom a gene or clinical column must be known to be used.
+
+    Raises
+    ------
+    PanelError
+        If no gene of the panel varies in these patients.
+    """
+    references = _references(cohort, panel, minimum_known)
+    if not references:
+        raise PanelError(
+            f"{cohort}: none of the {len(panel.genes)} genes of panel {panel.name} is in the cohort and varies "
+            f"(it holds {cohort.expression.shape[1]} genes); check the gene identifiers."
+        )
+    raw = cohort.expression[list(references)].to_numpy(np.float64)
+    scores = np.column_stack([reference.score(raw[:, j]) for j, reference in enumerate(references.values())])
+    correlation = shrunk_correlation(scores)
+    columns = pd.DataFrame(impute_conditional_mean(scores, correlation), columns=list(references))
+    terms = tuple(_fit_term(term, columns) for term in derived_terms(panel, tuple(references)))
+    encoder = ClinicalEncoder.fit(cohort.clinical, clinical, minimum_known=minimum_known)
+    return FeatureState(references, correlation, terms, encoder)
+
+
+def _references(cohort: Cohort, panel: Panel, minimum_known: float) -> dict[str, NormalScoreReference]:
+    references = {}
+    for symbol in panel.symbols:
+        if symbol not in cohort.expression.columns:
+            continue
+        values = cohort.expression[symbol].to_numpy(np.float64)
+        if np.isfinite(values).mean() >= max(minimum_known, 1e-9) and np.nanmin(values) < np.nanmax(values):
+            references[symbol] = NormalScoreReference.fit(values)
+    return references
+
+
+def shrunk_correlation(scores: Floats) -> Floats:
+    """Return the correlation of normal scores, missing ones taken as 0, shrunk towards the identity."""
+    known = np.nan_to_num(scores)
+    covariance = known.T @ known / len(known)
+    scale = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(scale, scale)
+    return np.asarray((1 - CORRELATION_SHRINKAGE) * correlation + CORRELATION_SHRINKAGE * np.eye(len(scale)))
+
+
+def impute_conditional_mean(scores: Floats, correlation: Floats) -> Floats:
+    """Fill missing normal scores with their expectation given the patient's known ones.
+
+    Parameters
+    ----------
+    scores : array, shape (n_patients, n_genes)
+        NaN where missing; a patient without any known score gets zeros.
+    correlation : array, shape (n_genes, n_genes)
+        Positive definite.
+    """
+    filled = scores.copy()
+    missing = np.isnan(scores)
+    for pattern in np.unique(missing[missing.any(axis=1)], axis=0):
+        rows = np.flatnonzero((missing == pattern).all(axis=1))
+        known = ~pattern
+        weights = np.linalg.solve(correlation[np.ix_(known, known)], correlation[np.ix_(known, pattern)])
+        filled[np.ix_(rows, np.flatnonzero(pattern))] = scores[np.ix_(rows, np.flatnonzero(known))] @ weights
+    return filled
+
+
+def derived_terms(panel: Panel, genes: tuple[str, ...]) -> list[DerivedTerm]:
+    """Return the terms that the present genes allow: Table 1's interactions, cluster scores and the E/M balance."""
+    present = set(genes)
+    terms = []
+    for interaction in panel.interactions:
+        ligands = tuple(ligand for ligand in interaction.ligands if ligand in present)
+        if interaction.receptor in present and ligands:
+            terms.append(DerivedTerm(interaction.name, "interaction", (interaction.receptor,), ligands))
+    by_cluster = {k: tuple(g.symbol for g in panel.genes if g.cluster == k and g.symbol in present) for k in (1, 2)}
+    terms += [DerivedTerm(f"cluster_{k}", "score", members, ()) for k, members in by_cluster.items() if members]
+    epithelial, mesenchymal = (
+        tuple(g.symbol for g in panel.genes if g.compartment == side and g.symbol in present)
+        for side in ("epithelial", "mesenchymal")
+    )
+    if epithelial and mesenchymal:
+        terms.append(DerivedTerm("em_balance", "score", epithelial, mesenchymal))
+    return terms
+
+
+def _raw_term(term: DerivedTerm, scores: pd.DataFrame) -> Floats:
+    first = scores[list(term.first)].to_numpy().mean(axis=1)
+    if not term.second:
+        return np.asarray(first)
+    second = scores[list(term.second)].to_numpy().mean(axis=1)
+    return np.asarray(first * second if term.kind == "interaction" else first - second)
+
+
+def _fit_term(term: DerivedTerm, scores: pd.DataFrame) -> DerivedTerm:
+    raw = _raw_term(term, scores)
+    scale = float(raw.std())
+    return DerivedTerm(term.name, term.kind, term.first, term.second, float(raw.mean()), scale if scale > 0 else 1.0)
