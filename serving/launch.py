@@ -1,0 +1,111 @@
+"""Starts the service as a process: the command, its environment, and the check that the port is free."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+from features.errors import PrognosisError
+from serving.settings import Settings, settings
+
+SERVICE = "serving.service:PrognosisService"
+
+
+class PortTakenError(PrognosisError):
+    """The port that was asked for is in use, or may not be used."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What starts the service.
+
+    Parameters
+    ----------
+    command : tuple of str
+        Program and arguments.
+    environment : mapping of str to str
+        The whole environment of the process.
+    address : str
+        Where it will answer.
+    """
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    address: str
+
+
+def launch(
+    *,
+    port: int | None = None,
+    host: str | None = None,
+    workers: int | None = None,
+    installation: Settings | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Launch:
+    """Return what starts the service; what is not given comes from the settings.
+
+    Parameters
+    ----------
+    port, host, workers
+        Where to listen, and with how many scoring processes.
+    installation : Settings or None
+        Those of this process unless given.
+    environment : mapping of str to str
+        What the process inherits.
+
+    Raises
+    ------
+    PortTakenError
+        If the port is in use.
+    """
+    chosen = installation or settings()
+    port = chosen.port if port is None else port
+    host = chosen.host if host is None else host
+    require_free_port(port, host=host)
+    own = {
+        "PROGNOSIS_HOME": str(chosen.home),
+        "MLFLOW_TRACKING_URI": chosen.tracking_uri,
+        "PROGNOSIS_WORKERS": str(chosen.workers if workers is None else workers),
+        # BentoML empties its folder of counts at every start: one folder a port.
+        "BENTOML_HOME": str(chosen.home / "bentoml" / str(port)),
+        "BENTOML_DO_NOT_TRACK": "true",
+    }
+    command = (sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", host, "--port", str(port))
+    return Launch(command, {**environment, **own}, f"http://{host}:{port}")
+
+
+def serve(*, port: int | None = None, host: str | None = None, workers: int | None = None) -> NoReturn:
+    """Become the service: this process is replaced, so signals reach it and its exit code is its own.
+
+    Raises
+    ------
+    PortTakenError
+        If the port is in use.
+    """
+    start = launch(port=port, host=host, workers=workers)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(start.command[0], start.command, dict(start.environment))  # noqa: S606
+
+
+def require_free_port(port: int, *, host: str) -> None:
+    """Raise unless the port can be listened on.
+
+    Raises
+    ------
+    PortTakenError
+        With what the operating system says.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the server does, so that a port whose last connections are still closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise PortTakenError(f"port {port} on {host}: {reason}; choose another port.") from None

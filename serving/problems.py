@@ -1,0 +1,76 @@
+"""The one shape of every error over HTTP: problem details after RFC 9457."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+_TYPE_PREFIX = "urn:ctc-prognosis:problem:"
+
+#: The kinds of problems: status and title of each, by the last part of its type.
+KINDS: Mapping[str, tuple[int, str]] = {
+    "malformed-request": (400, "The request is malformed"),
+    "not-found": (404, "There is nothing at this address"),
+    "no-such-model": (404, "There is no such model"),
+    "method-not-allowed": (405, "This address does not answer that method"),
+    "body-too-large": (413, "The request body is too large"),
+    "unsupported-media-type": (415, "The request body is not JSON"),
+    "invalid-request": (422, "The request is not valid"),
+    "not-scorable": (422, "The request cannot be scored"),
+    "internal-error": (500, "The service failed"),
+    "not-ready": (503, "The service is not ready"),
+    "timeout": (504, "The request took too long"),
+}
+
+
+class Problem(BaseModel):
+    """An error, as it is answered."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    type: str = Field(description="The kind of problem, as a URN.")
+    title: str = Field(description="The kind of problem in words; the same for every occurrence.")
+    status: int = Field(description="The HTTP status.", ge=400, le=599)
+    detail: str = Field(description="What is wrong here, and how to mend it.")
+    field: str | None = Field(description="The part of the request that is at fault, `profiles[0].expression.CD44`.")
+
+    @classmethod
+    def of(cls, kind: str, detail: str, *, field: str | None = None) -> Problem:
+        """Return the problem of a kind that `KINDS` knows."""
+        status, title = KINDS[kind]
+        return cls(type=_TYPE_PREFIX + kind, title=title, status=status, detail=detail, field=field)
+
+    @classmethod
+    def of_status(cls, status: int, detail: str) -> Problem:
+        """Return the problem that an HTTP status alone tells of."""
+        for kind, (known, _) in KINDS.items():
+            if known == status:
+                return cls.of(kind, detail)
+        phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
+        return cls(type="about:blank", title=phrase, status=status, detail=detail, field=None)
+
+
+class ProblemError(Exception):
+    """Ends the answering of a request with a problem."""
+
+    def __init__(self, kind: str, detail: str, *, field: str | None = None) -> None:
+        super().__init__(kind)
+        self.problem = Problem.of(kind, detail, field=field)
+
+    @classmethod
+    def of(cls, problem: Problem) -> ProblemError:
+        """Return the error that ends the answering with this problem."""
+        error = cls("internal-error", "")
+        error.problem = problem
+        return error
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the problem as an HTTP response."""
+    return Response(
+        problem.model_dump_json(), status_code=problem.status, media_type=MEDIA_TYPE, headers=dict(headers or {})
+    )

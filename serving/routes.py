@@ -1,0 +1,155 @@
+"""What is answered at which address."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import anyio.to_thread
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+
+from features.cohort import ENDPOINTS
+from serving import answers, meters
+from serving.champions import Snapshot
+from serving.openapi import openapi_document
+from serving.page import SECURITY_POLICY, index_page
+from serving.parsing import parse_request
+from serving.problems import ProblemError
+from serving.schemas import Health
+
+#: A larger body is read and scored in a thread, so that other requests are answered meanwhile.
+INLINE_BYTES = 2**16
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Desk(Protocol):
+    """What the routes need to know of the service."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The models that are served now."""
+
+    @property
+    def body_limit_bytes(self) -> int:
+        """The largest request body that is read."""
+
+    @property
+    def threads(self) -> anyio.CapacityLimiter:
+        """How many large requests are worked on at once."""
+
+
+def router(desk: Callable[[], Desk]) -> Router:
+    """Return the routes of the service that `desk` returns once it has started."""
+    handlers: dict[str, Callable[[Desk, Request], Awaitable[Response]]] = {
+        "/cancer-types": _cancer_types,
+        "/models": _models,
+        "/hazard-ratios/{cancer_type}": _hazard_ratios,
+        "/readyz": _readyz,
+        "/metrics": _metrics,
+        "/docs.json": _docs,
+        "/": _index,
+    }
+    routes = [Route("/score", _bound(_score, desk), methods=["POST"])]
+    routes += [Route(path, _bound(handler, desk), methods=["GET"]) for path, handler in handlers.items()]
+    return Router(routes, redirect_slashes=False)
+
+
+def _bound(handler: Callable[[Desk, Request], Awaitable[Response]], desk: Callable[[], Desk]) -> Handler:
+    async def bound(request: Request) -> Response:
+        return await handler(desk(), request)
+
+    return bound
+
+
+async def _score(desk: Desk, request: Request) -> Response:
+    _require_json(request)
+    body = await _body(request, desk.body_limit_bytes)
+    answer = functools.partial(score_body, desk.snapshot, body)
+    if len(body) <= INLINE_BYTES:
+        return _json(answer())
+    return _json(await anyio.to_thread.run_sync(answer, limiter=desk.threads, abandon_on_cancel=True))
+
+
+def score_body(snapshot: Snapshot, body: bytes) -> bytes:
+    """Answer the body of a request for scores with the body of its response."""
+    return answers.score_answer(snapshot, parse_request(body))
+
+
+def _require_json(request: Request) -> None:
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        detail = f"send the request as Content-Type application/json, not {media_type[:80] or 'an empty one'}."
+        raise ProblemError("unsupported-media-type", detail, field="Content-Type")
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        detail = f"send the body as it is, without Content-Encoding {encoding[:80]}."
+        raise ProblemError("unsupported-media-type", detail, field="Content-Encoding")
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(limit)
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large(limit: int) -> ProblemError:
+    detail = f"a request may have {limit} bytes at most; send fewer profiles, or only the genes of the panel."
+    return ProblemError("body-too-large", detail)
+
+
+async def _cancer_types(desk: Desk, _: Request) -> Response:
+    return _json(answers.cancer_types(desk.snapshot))
+
+
+async def _models(desk: Desk, _: Request) -> Response:
+    return _json(answers.models(desk.snapshot))
+
+
+async def _hazard_ratios(desk: Desk, request: Request) -> Response:
+    endpoint = request.query_params.get("endpoint", "OS")
+    if endpoint not in ENDPOINTS:
+        detail = f"endpoint must be one of {', '.join(ENDPOINTS)}."
+        raise ProblemError("invalid-request", detail, field="endpoint")
+    served = desk.snapshot.find(request.path_params["cancer_type"], endpoint, kind="no-such-model")
+    return _json(answers.hazard_ratios(served))
+
+
+async def _readyz(desk: Desk, _: Request) -> Response:
+    snapshot = desk.snapshot
+    if not snapshot.models:
+        registry = "answers" if snapshot.registry_reachable else "does not answer"
+        refused = f"; refused: {', '.join(snapshot.refused)}" if snapshot.refused else ""
+        raise ProblemError("not-ready", f"no model is loaded; the model registry {registry}{refused}.")
+    return _json(Health(status="ready", models=len(snapshot.models), registry_reachable=snapshot.registry_reachable))
+
+
+async def _metrics(desk: Desk, _: Request) -> Response:
+    meters.MODELS.set(len(desk.snapshot.models))
+    return Response(meters.exposition(), media_type=meters.CONTENT_TYPE)
+
+
+async def _docs(_desk: Desk, _: Request) -> Response:
+    return _json(openapi_document())
+
+
+async def _index(desk: Desk, _: Request) -> Response:
+    page = index_page(desk.snapshot)
+    return Response(page, media_type="text/html", headers={"Content-Security-Policy": SECURITY_POLICY})
+
+
+def _json(content: BaseModel | bytes) -> Response:
+    body = content if isinstance(content, bytes) else content.model_dump_json().encode()
+    # An answer is a patient's, or will be another when an alias moves: no cache keeps it.
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
