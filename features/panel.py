@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,13 @@ PANELS = ("ctc_core", "ctc_interaction", "ctc_review")
 
 _CTC = Path(__file__).parent / "panels" / "ctc.toml"
 _REQUIRED = ("symbol", "hgnc_id", "entrez_id", "ensembl_id", "role", "source")
+_FORMS = {
+    "symbol": (r"[^\s|]+", "one word"),
+    "hgnc_id": (r"HGNC:\d+", "HGNC: and its number"),
+    "ensembl_id": (r"ENSG\d{11}", "ENSG and eleven digits, without a version"),
+    "compartment": (r"epithelial|mesenchymal", "epithelial or mesenchymal"),
+}
+_TEXT = (r"\S(.*\S)?", "text in quotes, not empty and without spaces around it")
 _OPTIONAL = ("previous_symbols", "aliases", "panel", "cluster", "compartment", "partners")
 
 
@@ -99,10 +105,11 @@ class _Entry:
         if missing := [key for key in required if key not in self.values]:
             raise self.fault(f"{missing[0]!r} is missing ({len(missing)} keys in all)", "add it")
 
-    def text(self, key: str, pattern: str = r"\S(.*\S)?") -> str:
+    def text(self, key: str) -> str:
         value = self.values[key]
+        pattern, form = _FORMS.get(key, _TEXT)
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise self.fault(f"{key} = {value!r} is not as it should be", f"write text of the form {pattern}")
+            raise self.fault(f"{key} = {value!r} is not of its form", f"write {form}")
         return value
 
     def number(self, key: str) -> int:
@@ -136,16 +143,16 @@ def _gene(entry: _Entry, panels: Sequence[str]) -> Gene:
     if cluster not in (None, 1, 2):
         raise entry.fault(f"cluster = {cluster} is unknown", "write 1 or 2 of the paper's Figure 3, or leave it out")
     return Gene(
-        symbol=entry.text("symbol", r"[^\s|]+"),
-        hgnc_id=entry.text("hgnc_id", r"HGNC:\d+"),
+        symbol=entry.text("symbol"),
+        hgnc_id=entry.text("hgnc_id"),
         entrez_id=entry.number("entrez_id"),
-        ensembl_id=entry.text("ensembl_id", r"ENSG\d{11}"),
+        ensembl_id=entry.text("ensembl_id"),
         previous_symbols=entry.texts("previous_symbols"),
         aliases=entry.texts("aliases"),
         panel=panel,
         role=entry.text("role"),
         cluster=cluster,
-        compartment=entry.text("compartment", "epithelial|mesenchymal") if "compartment" in entry.values else None,
+        compartment=entry.text("compartment") if "compartment" in entry.values else None,
         partners=entry.texts("partners"),
         source=entry.text("source"),
     )
@@ -169,11 +176,12 @@ def _check_known(entry: _Entry, named: Iterable[str], symbols: Sequence[str]) ->
 
 
 def _check_unique(entries: Sequence[_Entry], key: str) -> None:
-    counts = Counter(str(entry.values[key]).upper() for entry in entries)
-    if repeated := [entry for entry in entries if counts[str(entry.values[key]).upper()] > 1]:
+    first: dict[str, _Entry] = {}
+    repeated = [entry for entry in entries if first.setdefault(str(entry.values[key]).upper(), entry) is not entry]
+    if repeated:
         value = repeated[0].values[key]
-        raise repeated[-1].fault(
-            f"{key} = {value!r} occurs more than once ({len(repeated)} entries share theirs)", "keep one entry of each"
+        raise repeated[0].fault(
+            f"{key} = {value!r} is there already ({len(repeated)} such entries in all)", "keep one entry of each"
         )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
+from features import published
 from features.panel import load_panel
 from features.published import (
     BETTER,
@@ -29,6 +33,13 @@ def test_table_2_is_complete_and_inverted_beside_what_is_printed():
     assert row["hazard_ratio_high_vs_low"] == pytest.approx(2.2727, abs=1e-4)
     # In EPCAM/THCA a letter is printed before the number; its printed log2(HR), 1.80, confirms 3.47.
     assert table.set_index(["gene", "cancer_type"]).loc[("EPCAM", "THCA"), "hazard_ratio_as_printed"] == 3.47
+
+
+def test_each_hazard_ratio_of_table_2_is_that_of_its_printed_logarithm():
+    printed = pd.read_csv(Path(published.__file__).parent / "paper" / "table2_hazard_ratios.tsv", sep="\t")
+    # Both columns are rounded to two decimals: an HR of 0.32 allows a log2 between -1.67 and -1.62.
+    read = published_hazard_ratios()["hazard_ratio_as_printed"]
+    np.testing.assert_allclose(np.log2(read), printed["log2_hr_as_printed"], atol=0.03)
 
 
 def test_inverted_table_2_agrees_with_table_3_in_every_row_that_both_have():
