@@ -26,7 +26,7 @@ from serving.schemas import (
     ScoreRequest,
     VariantBlock,
 )
-from training.model import PrognosticModel
+from training.model import PrognosticModel, Variant
 from training.results import Estimate
 from training.scoring import PatientScore, Profile, ProfileError, RequestError, score_profiles
 
@@ -221,7 +221,7 @@ def _model_block(registered: RegisteredVersion, model: PrognosticModel, variant:
     )
 
 
-def _variant_block(variant: Any) -> VariantBlock:
+def _variant_block(variant: Variant) -> VariantBlock:
     return VariantBlock(
         learner=variant.learner,
         n_genes=len(variant.genes),

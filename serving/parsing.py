@@ -108,7 +108,7 @@ def _faults(document: Any, errors: Sequence[Mapping[str, Any]]) -> dict[int, Pro
         if position is not None:
             problem = _problem_error(document, error).problem
             # A union complains once for each of its members.
-            if problem not in found.setdefault(position, []):
+            if problem.field not in {other.field for other in found.setdefault(position, [])}:
                 found[position].append(problem)
     return {position: _first_of(problems) for position, problems in found.items()}
 
