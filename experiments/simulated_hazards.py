@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from features.errors import PrognosisError
 
 Floats = NDArray[np.float64]
 
-#: Where the limit of the score equation is integrated: log of operational time. The integrand and its derivatives vanish
-#: at both ends, so the trapezoidal rule converges faster than any power of the step.
+#: Where the limit of the score equation is integrated: log of operational time. The integrand and its derivatives
+#: vanish at both ends, so the trapezoidal rule converges faster than any power of the step.
 LOG_TIMES = np.arange(-16.0, 8.0, 0.5)
 #: Correlations between a gene and the risk at which the hazard ratio is tabulated, dense towards 1.
 CORRELATIONS = np.tanh(np.linspace(-3.0, 3.0, 61))
@@ -86,22 +87,39 @@ def median_observed_time(relative_hazard: Floats, censoring: float) -> float:
     return float(np.exp(brentq(excess, -30.0, 30.0, xtol=1e-12)))
 
 
+def high_probabilities(correlations: Floats, gene_risk: Floats) -> Floats:
+    r"""Return :math:`P(z > 0 \mid s) = \Phi(r s / \sqrt{1 - r^2})`: the gene is high, given the genes' risk.
+
+    Parameters
+    ----------
+    correlations : array, shape (n_correlations,)
+        Correlation :math:`r` of the gene's Gaussian score :math:`z` with the genes' risk :math:`s`.
+    gene_risk : array, shape (n_points,)
+
+    Returns
+    -------
+    array, shape (n_correlations, n_points)
+    """
+    slope = correlations / np.sqrt(1.0 - correlations**2)
+    probabilities: Floats = ndtr(slope[:, None] * gene_risk)
+    return probabilities
+
+
 def median_split_log_hazard_ratios(
-    correlations: Floats, sample: RiskSample, *, gene_risk_sd: float, event_fraction: float
+    high: Floats, sample: RiskSample, *, gene_risk_sd: float, event_fraction: float
 ) -> Floats:
     r"""Return the limit of the univariate Cox log hazard ratio, high against low, in an infinite cohort.
 
-    For a gene whose Gaussian score :math:`z` has correlation :math:`r` with the genes' risk :math:`s`,
-    :math:`w = P(z > 0 \mid s) = \Phi(r s / \sqrt{1 - r^2})`; with :math:`S_1 = E[w e^{-u e^\eta}]`,
-    :math:`f_1 = E[w e^\eta e^{-u e^\eta}]`, :math:`S_0` and :math:`f_0` likewise with :math:`1 - w`, and censoring
-    survival :math:`G`, the log hazard ratio :math:`\theta` solves
+    With :math:`w = P(z > 0 \mid s)`, :math:`S_1 = E[w e^{-u e^\eta}]`, :math:`f_1 = E[w e^\eta e^{-u e^\eta}]`,
+    :math:`S_0` and :math:`f_0` likewise with :math:`1 - w`, and censoring survival :math:`G`, the log hazard ratio
+    :math:`\theta` solves
 
     .. math:: \int G(u) \Big\{f_1(u) - [f_0(u) + f_1(u)] \frac{e^\theta S_1(u)}{S_0(u) + e^\theta S_1(u)}\Big\}\,du = 0.
 
     Parameters
     ----------
-    correlations : array, shape (n_correlations,)
-        Correlation of the gene's Gaussian score with the genes' linear predictor.
+    high : array, shape (n_correlations, n_points)
+        Of `high_probabilities`.
     sample : RiskSample
     gene_risk_sd : float
         Standard deviation of the genes' linear predictor.
@@ -125,11 +143,9 @@ def median_split_log_hazard_ratios(
     operational_time = np.exp(LOG_TIMES)
     # The last factor is du = u d(log u).
     weight = np.exp(-censoring_hazard(relative_hazard, event_fraction) * operational_time) * operational_time
-    surviving = np.exp(-relative_hazard[:, None] * operational_time)
+    surviving = np.exp(-relative_hazard[:, None] * operational_time) / len(relative_hazard)
     dying = surviving * relative_hazard[:, None]
-    slope = correlations / np.sqrt(1.0 - correlations**2)
-    high = norm.cdf(slope[:, None] * sample.gene_risk) / len(relative_hazard)
-    return _score_root(high @ surviving, surviving.mean(axis=0), weight * (high @ dying), weight * dying.mean(axis=0))
+    return _score_root(high @ surviving, surviving.sum(axis=0), weight * (high @ dying), weight * dying.sum(axis=0))
 
 
 def _score_root(surviving_high: Floats, surviving: Floats, dying_high: Floats, dying: Floats) -> Floats:
@@ -152,7 +168,7 @@ def _first_root(excess: Callable[[float], float], where: str) -> float:
     """Return the smallest root on the grid of log standard deviations: the weakest effects that suffice."""
     for lower, upper in pairwise(LOG_RISK_SDS):
         if excess(lower) > 0.0 >= excess(upper):
-            return float(brentq(excess, lower, upper, xtol=1e-10))
+            return float(brentq(excess, lower, upper, xtol=1e-8))
     raise SimulationError(
         f"{where}: no coefficients give these hazard ratios with a risk of standard deviation up to "
         f"{np.exp(LOG_RISK_SDS[-1]):.1f}; state smaller hazard ratios or correlate the genes that share a direction."
@@ -186,13 +202,13 @@ def solve_hazards(
         If the hazard ratios are too large and too contrary for these correlations.
     """
     inverse = np.linalg.inv(correlation)
+    high = high_probabilities(CORRELATIONS, sample.gene_risk)
 
     def gene_correlations(gene_risk_sd: float) -> Floats:
-        table = median_split_log_hazard_ratios(
-            CORRELATIONS, sample, gene_risk_sd=gene_risk_sd, event_fraction=event_fraction
-        )
+        table = median_split_log_hazard_ratios(high, sample, gene_risk_sd=gene_risk_sd, event_fraction=event_fraction)
         return np.interp(log_hazard_ratios, table, CORRELATIONS)
 
+    @cache
     def excess(log_sd: float) -> float:
         r = gene_correlations(float(np.exp(log_sd)))
         return float(r @ inverse @ r) - 1.0

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm, qmc
 
 from experiments.simulated_hazards import RiskSample, SimulationError, SolvedHazards, solve_hazards
+from features.cancer_types import cancer_type as cohort_cancer_type
 from features.clinical import GRADES, STAGES
 from features.cohort import DAYS_PER_MONTH, SIMULATED_PREFIX, Cohort
 from features.panel import Panel, load_panel
@@ -25,8 +26,8 @@ Floats = NDArray[np.float64]
 SETTINGS_FILE = Path(__file__).with_name("simulated_cohorts.toml")
 SIMULATED_PANEL = "ctc_review"
 DEFAULT_SEED = 2023
-#: log2 of the number of points over which the hazards are solved; 4096 leave the log hazard ratios right to 0.002.
-SOBOL_LOG2_POINTS = 12
+#: log2 of the number of points over which the hazards are solved; 8192 leave the log hazard ratios right to 0.001.
+SOBOL_LOG2_POINTS = 13
 #: What a file of expression values is written with.
 DECIMALS = 4
 
@@ -107,7 +108,8 @@ def _wanted_log_hazard_ratios(cancer_type: str, panel: Panel) -> Floats:
     unknown = published.index.difference(list(panel.symbols))
     if len(unknown):
         raise SimulationError(f"{cancer_type}: panel {panel.name} lacks {len(unknown)} genes (first: {unknown[0]}).")
-    return np.log(published.reindex(list(panel.symbols)).fillna(1.0).to_numpy(np.float64))
+    hazard_ratios: Floats = published.reindex(list(panel.symbols)).fillna(1.0).to_numpy(np.float64)
+    return np.log(hazard_ratios)
 
 
 def _loadings(panel: Panel, log_hazard_ratios: Floats) -> Floats:
@@ -118,10 +120,11 @@ def _loadings(panel: Panel, log_hazard_ratios: Floats) -> Floats:
         signs = dict.fromkeys(factor["positive"], 1.0) | dict.fromkeys(factor["negative"], -1.0)
         columns.append([factor["loading"] * signs.get(symbol, 0.0) for symbol in panel.symbols])
     programme = copula["programme_loading"] * log_hazard_ratios / np.abs(log_hazard_ratios).max()
-    loadings = np.column_stack([*columns, programme])
+    loadings: Floats = np.column_stack([*columns, programme])
     communality = np.square(loadings).sum(axis=1, keepdims=True)
     # A gene of several factors keeps a part of its own, else the correlation matrix would be singular.
-    return loadings * np.sqrt(np.minimum(1.0, copula["maximum_communality"] / np.maximum(communality, 1e-12)))
+    shrinkage: Floats = np.sqrt(np.minimum(1.0, float(copula["maximum_communality"]) / np.maximum(communality, 1e-12)))
+    return loadings * shrinkage
 
 
 def _risk_sample(cohort: Mapping[str, Any]) -> RiskSample:
@@ -227,7 +230,7 @@ def simulate_cohort(
         columns=[*model.genes, *(background_symbol(position) for position in range(1, number + 1))],
     )
     return Cohort(
-        cancer_type=f"{SIMULATED_PREFIX}{cancer_type}",
+        cancer_type=cohort_cancer_type(f"{SIMULATED_PREFIX}{cancer_type}"),
         endpoint="OS",
         scale="log2_tpm_1",
         zscore_reference=None,
