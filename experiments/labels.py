@@ -1,0 +1,78 @@
+"""What runs and registered versions say of themselves: tags, notes and warnings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from experiments.artifacts import flat_metrics
+from training.gate import FAILED, NOT_ASSESSED, PASSED
+from training.results import Evaluation, TrainingResult
+
+#: What a version was made from; if none of it changed, neither would the model.
+MADE_FROM = ("data_digest", "definition_digest", "code_version")
+
+
+def identity(result: TrainingResult) -> dict[str, str]:
+    """Return what an experiment, a registered model and a run have in common."""
+    model = result.model
+    return {
+        "cancer_type": model.cancer_type,
+        "endpoint": model.endpoint,
+        "simulated": str(model.simulated).lower(),
+    }
+
+
+def run_tags(result: TrainingResult) -> dict[str, str]:
+    """Return what every run and the version say of themselves."""
+    made_from = {key: result.model.provenance[key] for key in MADE_FROM}
+    clauses = {f"gate.{clause}": f"{verdict}: {figure}" for clause, verdict, figure in result.gate.clauses}
+    return {**identity(result), **made_from, "gate": gate_verdict(result), **clauses}
+
+
+def version_tags(result: TrainingResult, reported: Evaluation) -> dict[str, str]:
+    """Return what only the registered version says: the figures of the whole procedure."""
+    summary = result.model.cohort
+    return {
+        **{key: f"{value:.4f}" for key, value in flat_metrics(reported.metrics).items() if math.isfinite(value)},
+        "learner": reported.name,
+        "scale": result.model.scale,
+        "n_patients": str(summary.n_patients),
+        "n_events": str(summary.n_events),
+    }
+
+
+def gate_verdict(result: TrainingResult) -> str:
+    """Return the gate's verdict in a word: failed where a clause did, though another could not be assessed."""
+    verdicts = {verdict for _, verdict, _ in result.gate.clauses}
+    return PASSED if result.gate.passed else FAILED if FAILED in verdicts else NOT_ASSESSED
+
+
+def note(result: TrainingResult, reported: Evaluation) -> str:
+    """Say in a few lines what was trained and how it did."""
+    concordance, summary = reported.metrics["concordance_harrell"], result.model.cohort
+    clauses = (f"- {clause}: {verdict} ({figure})" for clause, verdict, figure in result.gate.clauses)
+    return "\n".join(
+        [
+            f"{warning(result)}\n",
+            f"{summary.n_patients} patients, {summary.n_events} events; {summary.source}.",
+            f"Out-of-fold concordance (Harrell) of `{reported.name}`: {concordance.value:.3f} "
+            f"({concordance.lower:.3f} to {concordance.upper:.3f}).\n",
+            f"Gate {gate_verdict(result)}:\n",
+            *clauses,
+        ]
+    )
+
+
+def warning(result: TrainingResult) -> str:
+    """Say what the model must not be used for."""
+    research = "For research, not for clinical decisions."
+    return f"SIMULATED patients: this says nothing of real ones. {research}" if result.model.simulated else research
+
+
+def flattened(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Return a nested mapping as one level, its keys joined by dots."""
+    flat: dict[str, object] = {}
+    for key, value in tree.items():
+        flat |= flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

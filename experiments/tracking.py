@@ -1,0 +1,276 @@
+"""Write trainings into MLflow, and ask it what is registered: the one module that does."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import batched
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # before mlflow is imported, which reads it
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
+
+from experiments.artifacts import flat_metrics, write_evaluation, write_training
+from experiments.labels import MADE_FROM, flattened, identity, note, run_tags, version_tags, warning
+from serving.settings import Settings
+from training.bundle import bundle_digest
+from training.results import Evaluation, TrainingResult
+from training.trainer import headline_name
+
+CHAMPION, CANDIDATE = "champion", "candidate"
+BUNDLE = "bundle"
+#: MLflow's limits: parameters in one batch, and characters of a data set's digest.
+PARAMETERS_PER_BATCH, DATASET_DIGEST_LENGTH = 100, 36
+
+
+@dataclass(frozen=True)
+class TrackedModel:
+    """A registered version and its figures.
+
+    Parameters
+    ----------
+    name : str
+        ``KIRC-OS``.
+    version : str
+    run_id : str
+        The parent run.
+    aliases : tuple of str
+        ``champion`` and ``candidate``, or one of them, or none.
+    tags : mapping of str to str
+        The version's: ``concordance_harrell`` and its bounds, ``learner``, ``gate``, ``simulated``, digests …
+    """
+
+    name: str
+    version: str
+    run_id: str
+    aliases: tuple[str, ...]
+    tags: Mapping[str, str]
+
+
+def track(
+    result: TrainingResult, bundle_folder: Path, *, settings: Settings, started: float | None = None
+) -> TrackedModel:
+    """Write a training into MLflow: a parent run, a child run per learner and baseline, and the registered model.
+
+    Parameters
+    ----------
+    result : TrainingResult
+    bundle_folder : Path
+        The bundle of `result.model`; what is registered.
+    settings : Settings
+        Where MLflow's database and its artefacts are.
+    started : float, optional
+        When the training began, in seconds since the epoch; now, unless given.
+
+    Returns
+    -------
+    TrackedModel
+        The version, with the aliases that it earned.
+
+    Notes
+    -----
+    The model is registered last, so that a version stands for a run that is whole. A run that could not be written
+    is marked as failed.
+    """
+    client = client_of(settings)
+    experiment_id = _experiment(client, result, settings)
+    reported = result.evaluations[headline_name(result.evaluations, result.definition)]
+    parent_tags = {MLFLOW_RUN_NOTE: note(result, reported), "role": "training", **run_tags(result)}
+    name = f"training {result.model.provenance.get('created', '')}".strip()
+    with _run(client, experiment_id, name, parent_tags, started=started) as run_id:
+        _log_training(client, run_id, result, reported, settings)
+        for evaluation in result.evaluations.values():
+            child_tags = {MLFLOW_PARENT_RUN_ID: run_id, "role": "learner", **run_tags(result)}
+            with _run(client, experiment_id, evaluation.name, child_tags, started=started) as child_id:
+                _log_evaluation(client, child_id, result, evaluation, settings)
+        client.log_artifacts(run_id, str(bundle_folder), BUNDLE)
+        return _register(client, run_id, result, reported, bundle_digest(bundle_folder))
+
+
+def list_models(settings: Settings) -> list[TrackedModel]:
+    """Return the versions that bear an alias, by name; none where nothing was ever registered."""
+    if not _exists(settings):
+        return []
+    client = client_of(settings)
+    found = []
+    for model in client.search_registered_models(max_results=1000):
+        aliases: Mapping[str, str | int] = model.aliases
+        for version in sorted({str(version) for version in aliases.values()}, key=int):
+            borne = tuple(sorted(alias for alias, at in aliases.items() if str(at) == version))
+            found.append(_tracked(client.get_model_version(model.name, version), borne))
+    return sorted(found, key=lambda model: (model.name, int(model.version)))
+
+
+def unchanged(name: str, made_from: Mapping[str, str], *, settings: Settings) -> TrackedModel | None:
+    """Return the newest version of a model if it was made from the same data, definition and code; else None.
+
+    Parameters
+    ----------
+    name : str
+        ``KIRC-OS``.
+    made_from : mapping
+        ``data_digest``, ``definition_digest`` and ``code_version``.
+    """
+    newest = [model for model in list_models(settings) if model.name == name and CANDIDATE in model.aliases]
+    same = [model for model in newest if all(model.tags.get(key) == made_from[key] for key in MADE_FROM)]
+    return same[0] if same and _has_bundle(client_of(settings), same[0]) else None
+
+
+def client_of(settings: Settings) -> MlflowClient:
+    """Return a client of the settings' MLflow; its database is made if it is not there."""
+    for chatty in ("mlflow", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    return MlflowClient(tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri)
+
+
+def local_database(settings: Settings) -> Path | None:
+    """Return the SQLite file behind the settings' MLflow, if that is what is behind it."""
+    uri = settings.tracking_uri
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def _exists(settings: Settings) -> bool:
+    database = local_database(settings)
+    return database is None or database.is_file()
+
+
+def _has_bundle(client: MlflowClient, model: TrackedModel) -> bool:
+    """Tell whether the version's bundle is still there; one that another machine keeps is taken to be."""
+    location = urlparse(client.get_model_version_download_uri(model.name, model.version))
+    return location.scheme not in {"", "file"} or Path(unquote(location.path), "model.json").is_file()
+
+
+def _experiment(client: MlflowClient, result: TrainingResult, settings: Settings) -> str:
+    """Return the experiment of the cancer type and endpoint, made or brought back where it has to be."""
+    name = result.model.name
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
+    # A server keeps artefacts where it was told to; only a database on this machine needs a folder beside it.
+    location = (settings.artifacts / name).as_uri() if local_database(settings) else None
+    return client.create_experiment(name, artifact_location=location, tags=identity(result))
+
+
+@contextmanager
+def _run(
+    client: MlflowClient, experiment_id: str, name: str, tags: Mapping[str, str], *, started: float | None
+) -> Iterator[str]:
+    """Open a run and close it: finished, or failed if what was within failed."""
+    start = int((started or time.time()) * 1000)
+    run_id = client.create_run(experiment_id, start_time=start, tags=dict(tags), run_name=name).info.run_id
+    try:
+        yield run_id
+    except BaseException:
+        client.set_terminated(run_id, "FAILED")
+        raise
+    client.set_terminated(run_id, "FINISHED")
+
+
+def _log_training(
+    client: MlflowClient, run_id: str, result: TrainingResult, reported: Evaluation, settings: Settings
+) -> None:
+    summary = result.model.cohort
+    figures = {
+        **flat_metrics(reported.metrics),
+        "n_patients": float(summary.n_patients),
+        "n_events": float(summary.n_events),
+        "median_follow_up_months": summary.median_follow_up_months,
+    }
+    parameters = flattened(result.definition.model_dump(mode="json"))
+    _log_batches(client, run_id, figures, {**parameters, "reported": reported.name})
+    client.log_inputs(run_id, datasets=[_dataset(result)])
+    with _scratch(settings) as folder:
+        write_training(result, reported, folder)
+        client.log_artifacts(run_id, str(folder))
+
+
+def _log_evaluation(
+    client: MlflowClient, run_id: str, result: TrainingResult, evaluation: Evaluation, settings: Settings
+) -> None:
+    figures = flat_metrics(evaluation.metrics)
+    parameters: dict[str, object] = {"learner": evaluation.name}
+    if evaluation.tuning is not None:
+        figures["inner_concordance_tuned"] = evaluation.tuning.score
+        figures["inner_concordance_default"] = evaluation.tuning.default_score
+        parameters |= evaluation.tuning.parameters
+    figures |= {f"folds_chosen_{learner}": float(count) for learner, count in evaluation.chosen.items()}
+    _log_batches(client, run_id, figures, parameters)
+    client.log_inputs(run_id, datasets=[_dataset(result)])
+    with _scratch(settings) as folder:
+        write_evaluation(result, evaluation, folder)
+        client.log_artifacts(run_id, str(folder))
+
+
+def _register(
+    client: MlflowClient, run_id: str, result: TrainingResult, reported: Evaluation, digest: str
+) -> TrackedModel:
+    name = result.model.name
+    _registered_model(client, result)
+    tags = {**run_tags(result), **version_tags(result, reported), "bundle_digest": digest}
+    source = f"{client.get_run(run_id).info.artifact_uri}/{BUNDLE}"
+    version = client.create_model_version(
+        name, source, run_id=run_id, tags=tags, description=note(result, reported)
+    ).version
+    aliases = (CHAMPION, CANDIDATE) if result.gate.passed else (CANDIDATE,)
+    for alias in aliases:
+        client.set_registered_model_alias(name, alias, version)
+    return TrackedModel(name, str(version), run_id, tuple(sorted(aliases)), tags)
+
+
+def _registered_model(client: MlflowClient, result: TrainingResult) -> None:
+    try:
+        client.create_registered_model(result.model.name, tags=identity(result), description=warning(result))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _log_batches(
+    client: MlflowClient, run_id: str, figures: Mapping[str, float], parameters: Mapping[str, object]
+) -> None:
+    now = int(time.time() * 1000)
+    metrics = [Metric(key, value, now, 0) for key, value in figures.items()]
+    first, *others = batched((Param(key, str(value)) for key, value in parameters.items()), PARAMETERS_PER_BATCH)
+    client.log_batch(run_id, metrics=metrics, params=first)
+    for more in others:
+        client.log_batch(run_id, params=more)
+
+
+def _dataset(result: TrainingResult) -> DatasetInput:
+    """Describe the cohort as a data set, without a patient's value."""
+    summary = result.model.cohort
+    profile = {"n_patients": summary.n_patients, "n_events": summary.n_events, "scale": result.cohort.scale}
+    dataset = Dataset(
+        name=result.model.name,
+        digest=summary.digest[:DATASET_DIGEST_LENGTH],
+        source_type="code",
+        source=json.dumps({"tags": {"cohort": summary.source}}),
+        profile=json.dumps(profile),
+    )
+    return DatasetInput(dataset=dataset, tags=[InputTag(MLFLOW_DATASET_CONTEXT, "training")])
+
+
+def _tracked(version: ModelVersion, aliases: tuple[str, ...]) -> TrackedModel:
+    return TrackedModel(version.name, str(version.version), version.run_id or "", aliases, dict(version.tags))
+
+
+@contextmanager
+def _scratch(settings: Settings) -> Iterator[Path]:
+    """Lend a folder in which artefacts are put together."""
+    with tempfile.TemporaryDirectory(prefix=".tracking-", dir=settings.home) as folder:
+        yield Path(folder)
