@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from training.model import PrognosticModel
+    from training.results import TrainingResult
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -34,3 +41,102 @@ def prognosis_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("PROGNOSIS_HOME", str(home))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         yield home
+
+
+@pytest.fixture(scope="session")
+def small_training() -> TrainingResult:
+    """A real training, made small: 120 simulated patients, the core panel, few folds; takes some two seconds."""
+    # Imported late: most tests need none of it.
+    from experiments.simulation import simulate_cohort  # noqa: PLC0415
+    from features.panel import load_panel  # noqa: PLC0415
+    from training.definition import load_definition  # noqa: PLC0415
+    from training.trainer import train  # noqa: PLC0415
+
+    definition = load_definition(REPOSITORY / "experiments" / "definitions" / "default.toml")
+    cohort = simulate_cohort("KIRC", seed=5, n_patients=120, n_background=3)
+    made = {"created": "2026-01-02T03:04:05+00:00", "code_version": "0", "data_digest": cohort.digest()}
+    small = definition.model_copy(
+        update={
+            "trials": 1,
+            "learner": "penalised_cox",
+            "features": definition.features.model_copy(update={"panel": "ctc_core"}),
+            "resampling": definition.resampling.model_copy(
+                update={"outer_folds": 2, "outer_repeats": 1, "inner_folds": 2, "bootstrap": 100}
+            ),
+        }
+    )
+    provenance = {**made, "definition_digest": "0" * 64, "seed": str(small.seed)}
+    return train(cohort, load_panel("ctc_core"), small, provenance=provenance, workers=1)
+
+
+@dataclass(frozen=True)
+class ModelStore:
+    """An MLflow of one test: SQLite and a folder, in which bundles can be registered."""
+
+    folder: Path
+
+    @property
+    def uri(self) -> str:
+        """Its tracking URI."""
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    @property
+    def client(self) -> Any:
+        """MLflow's client."""
+        from mlflow import MlflowClient  # noqa: PLC0415
+
+        return MlflowClient(self.uri, self.uri)
+
+    def register(self, model: PrognosticModel, *, alias: str | None = "candidate", digest: str | None = None) -> str:
+        """Register a model's bundle as a run's artefact, as a training does, and return the version."""
+        from training.bundle import write_bundle  # noqa: PLC0415
+
+        client, name = self.client, model.name
+        experiment = client.get_experiment_by_name(name)
+        identifier = (
+            experiment.experiment_id
+            if experiment
+            else client.create_experiment(name, artifact_location=(self.folder / "artifacts").as_uri())
+        )
+        run = client.create_run(identifier)
+        bundle = self.folder / "scratch" / run.info.run_id
+        bundle.parent.mkdir(exist_ok=True)
+        written = write_bundle(model, bundle)
+        client.log_artifacts(run.info.run_id, str(bundle), "bundle")
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        tags = {"bundle_digest": digest or written, "cancer_type": model.cancer_type, "endpoint": model.endpoint}
+        version = client.create_model_version(name, f"{run.info.artifact_uri}/bundle", run.info.run_id, tags)
+        if alias:
+            client.set_registered_model_alias(name, alias, version.version)
+        return str(version.version)
+
+    def bundle_files(self) -> list[Path]:
+        """Return the files of every registered bundle."""
+        return [path for path in (self.folder / "artifacts").rglob("*") if path.is_file()]
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with its tables and nothing in them; making one takes seconds, copying it does not."""
+    store = ModelStore(tmp_path_factory.mktemp("mlflow"))
+    store.client.search_registered_models()
+    return store.folder / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def new_model_store(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], ModelStore]:
+    """Make a model store with nothing in it."""
+
+    def make() -> ModelStore:
+        folder = tmp_path_factory.mktemp("store")
+        shutil.copy(empty_database, folder / "mlflow.db")
+        return ModelStore(folder)
+
+    return make
+
+
+@pytest.fixture
+def model_store(new_model_store: Callable[[], ModelStore]) -> ModelStore:
+    """A model store with nothing in it."""
+    return new_model_store()
