@@ -18,7 +18,7 @@ AGE_MAX_YEARS = 120.0
 _SEXES = {"female": "female", "f": "female", "woman": "female", "male": "male", "m": "male", "man": "male"}
 _ARABIC = {"1": "I", "2": "II", "3": "III", "4": "IV"}
 _STAGE = re.compile(
-    r"(?:ajcc\s+)?(?:(?:pathologic(?:al)?|clinical|figo)\s+)?(?:stage)?\s*(iv|i{1,3}|[1-4])(?:[\s-]?[abcs]?[1-3]?)?"
+    r"(?:ajcc\s+)?(?:(?:pathologic(?:al)?|clinical|figo)\s+)?(?:stage)?\s*(iv|i{1,3}|[1-4])(?:[\s-]?[abc][1-3]?)?"
 )
 _STAGE_UNKNOWN = re.compile(r"(?:stage\s*)?x")
 _GRADE = re.compile(r"(?:who\s+)?(?:grade\s*|g\s*)?(iv|i{1,3}|[1-4])")
@@ -151,7 +151,7 @@ def _known_text(value: ClinicalValue, what: str) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ClinicalError(f"{what} must be a number or a word, not {_kind(value)}.")
     # A whole number may arrive as 3.0, from a column that has gaps.
-    text = f"{value:g}" if isinstance(value, float) else str(value).strip().lower()
+    text = f"{value:.17g}" if isinstance(value, float) else str(value).strip().lower()
     return None if is_missing_word(text) else " ".join(text.split())
 
 

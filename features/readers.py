@@ -1,0 +1,134 @@
+"""Cohorts from the folders in which users hold them: the format is recognised, and each yields the same Cohort."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from features.assembly import RawCohort, assemble
+from features.cbioportal import CBioPortalReader
+from features.cohort import ENDPOINTS, Cohort
+from features.errors import CohortError
+from features.plain_table import PlainTableReader
+from features.profiles import Declared
+from features.xena import XenaReader
+
+logger = logging.getLogger(__name__)
+
+
+class CohortReader(Protocol):
+    """What reads one format.
+
+    Attributes
+    ----------
+    name : str
+        The format, in words.
+    layout : str
+        The files that it needs, in words, for whoever holds another folder.
+    """
+
+    name: str
+    layout: str
+
+    def recognises(self, folder: Path) -> bool:
+        """Return whether a folder is of this format, by its file names alone."""
+        ...
+
+    def read(self, folder: Path, declared: Declared) -> RawCohort:
+        """Read the folder."""
+        ...
+
+
+#: In the order in which they are asked: a plain table is what is none of the others.
+READERS: tuple[CohortReader, ...] = (CBioPortalReader(), XenaReader(), PlainTableReader())
+
+
+def read_cohort(
+    folder: Path,
+    *,
+    endpoint: str,
+    cancer_type: str | None = None,
+    profile: str | None = None,
+    scale: str | None = None,
+    zscore_reference: str | None = None,
+) -> Cohort:
+    """Read a cohort from a folder of any known format.
+
+    Parameters
+    ----------
+    folder : Path
+    endpoint : str
+        ``OS``, ``DSS``, ``DFI`` or ``PFI``.
+    cancer_type : str or None
+        A TCGA or OncoTree code; None where the folder says it. A simulated cohort stays simulated.
+    profile : str or None
+        The expression file to read, by stable id or file name; None for raw before log before z.
+    scale, zscore_reference : str or None
+        What the expression is, where the folder does not say it.
+
+    Returns
+    -------
+    Cohort
+        Patients and genes sorted by name. In ``clinical``, ``age`` is float64 and all else pandas' str, NaN where
+        missing; ``age``, ``sex``, ``stage`` and ``grade`` are always there, if need be empty.
+
+    Raises
+    ------
+    CohortError, ScaleError
+        If the folder is of no known format or malformed, the endpoint is not in it, or it does not say what it must.
+    """
+    folder = Path(folder)
+    if endpoint not in ENDPOINTS:
+        raise CohortError(f"endpoint {endpoint!r} is not one of {', '.join(ENDPOINTS)}.")
+    declared = Declared(cancer_type, profile, scale, zscore_reference)
+    cohort = assemble(reader_of(folder).read(folder, declared), endpoint)
+    logger.info("%s: %d patients, %d events", cohort, len(cohort.patients), cohort.n_events)
+    return cohort
+
+
+def reader_of(folder: Path) -> CohortReader:
+    """Return the reader of a folder's format.
+
+    Raises
+    ------
+    CohortError
+        If there is no such folder, or its format is not known.
+    """
+    reader = _recognised(folder)
+    if reader is None:
+        raise CohortError(f"{folder}: is no cohort folder of a known format; {_layouts()}.")
+    return reader
+
+
+def find_cohorts(folders: Iterable[Path]) -> list[Path]:
+    """Return the cohort folders among these folders and directly below them, each once, in order.
+
+    Raises
+    ------
+    CohortError
+        If one of them neither is a cohort folder nor holds any.
+    """
+    found: dict[Path, Path] = {}
+    for folder in map(Path, folders):
+        below = [folder] if _recognised(folder) else sorted(child for child in folder.iterdir() if _is_cohort(child))
+        if not below:
+            raise CohortError(f"{folder}: is no cohort folder and holds none; {_layouts()}.")
+        for cohort in below:
+            found.setdefault(cohort.resolve(), cohort)
+    return list(found.values())
+
+
+def _is_cohort(folder: Path) -> bool:
+    return folder.is_dir() and not folder.name.startswith(".") and _recognised(folder) is not None
+
+
+def _recognised(folder: Path) -> CohortReader | None:
+    if not folder.is_dir():
+        raise CohortError(f"{folder}: is no folder; name a cohort folder, or a folder that holds some.")
+    return next((reader for reader in READERS if reader.recognises(folder)), None)
+
+
+def _layouts() -> str:
+    return "known are " + "; ".join(f"{reader.name} ({reader.layout})" for reader in READERS)
