@@ -10,7 +10,12 @@ from scipy.stats import false_discovery_control
 from features.cohort import ENDPOINTS, SIMULATED_PREFIX, Cohort
 from features.normal_scores import normal_scores
 from features.panel import Panel
-from features.published import literature_direction, published_cancer_type, published_hazard_ratios
+from features.published import (
+    literature_direction,
+    literature_directions,
+    published_cancer_type,
+    published_hazard_ratios,
+)
 from training.univariate_cox import CONVERGED, UnivariateCox, cox_univariate
 
 __all__ = ["UnivariateCox", "cox_univariate", "hazard_ratios", "median_split", "standardised_normal_scores"]
@@ -131,7 +136,8 @@ def _published(genes: list[str], cohort: Cohort) -> pd.DataFrame:
     printed = published_hazard_ratios()
     concerned = (printed["cancer_type"] == cancer_type) & (cohort.endpoint == PUBLISHED_ENDPOINT)
     rows = printed[concerned].set_index("gene").reindex(genes)
-    literature = [literature_direction(gene, cancer_type) for gene in genes]
+    studied = set(literature_directions()["gene"])
+    literature = [literature_direction(gene, cancer_type) if gene in studied else None for gene in genes]
     return pd.DataFrame(
         {
             "published_hazard_ratio": rows["hazard_ratio_high_vs_low"].to_numpy(np.float64),
