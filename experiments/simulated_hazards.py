@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
-from features.errors import PrognosisError
+from experiments.simulated_settings import SimulationError
 
 Floats = NDArray[np.float64]
 
@@ -24,10 +24,6 @@ CORRELATIONS = np.tanh(np.linspace(-3.0, 3.0, 61))
 #: Standard deviations of the genes' risk among which the root is bracketed.
 LOG_RISK_SDS = np.log(np.geomspace(0.1, 5.0, 16)).tolist()
 NEWTON_STEPS = 50
-
-
-class SimulationError(PrognosisError):
-    """No coefficients give the hazard ratios that were asked for."""
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from experiments.simulation import (
-    DECIMALS,
-    DEFAULT_SEED,
-    SETTINGS_FILE,
-    SIMULATED_PANEL,
-    cohort_settings,
-    simulate_cohort,
-    simulated_cancer_types,
-)
+from experiments.simulated_settings import SETTINGS_FILE, SIMULATED_PANEL, cohort_settings, simulated_cancer_types
+from experiments.simulation import DECIMALS, DEFAULT_SEED, simulate_cohort
 from features.cohort import Cohort, days_to_months
 from features.errors import CohortError
 from features.panel import load_panel

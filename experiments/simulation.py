@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm, qmc
 
-from experiments.simulated_hazards import RiskSample, SimulationError, SolvedHazards, solve_hazards
+from experiments.simulated_hazards import RiskSample, SolvedHazards, solve_hazards
+from experiments.simulated_settings import SIMULATED_PANEL, SimulationError, cohort_settings, settings
 from features.cancer_types import cancer_type as cohort_cancer_type
 from features.clinical import GRADES, STAGES
 from features.cohort import DAYS_PER_MONTH, SIMULATED_PREFIX, Cohort
@@ -23,40 +22,11 @@ from features.published import published_hazard_ratios
 
 Floats = NDArray[np.float64]
 
-SETTINGS_FILE = Path(__file__).with_name("simulated_cohorts.toml")
-SIMULATED_PANEL = "ctc_review"
 DEFAULT_SEED = 2023
 #: log2 of the number of points over which the hazards are solved; 8192 leave the log hazard ratios right to 0.001.
 SOBOL_LOG2_POINTS = 13
 #: What a file of expression values is written with.
 DECIMALS = 4
-
-
-@lru_cache(maxsize=1)
-def settings() -> Mapping[str, Any]:
-    """Return what the simulated cohorts are made of, as the settings file states it."""
-    return tomllib.loads(SETTINGS_FILE.read_text(encoding="utf-8"))
-
-
-def simulated_cancer_types() -> tuple[str, ...]:
-    """Return TCGA's codes of the cancer types that can be simulated."""
-    return tuple(settings()["cohorts"])
-
-
-def cohort_settings(cancer_type: str) -> Mapping[str, Any]:
-    """Return the settings of one cancer type.
-
-    Raises
-    ------
-    SimulationError
-        If there is none of this name.
-    """
-    try:
-        cohort: Mapping[str, Any] = settings()["cohorts"][cancer_type]
-    except KeyError:
-        known = ", ".join(simulated_cancer_types())
-        raise SimulationError(f"Cancer type {cancer_type!r} cannot be simulated; choose among {known}.") from None
-    return cohort
 
 
 @dataclass(frozen=True)
@@ -292,7 +262,7 @@ def _margin(symbol: str, cancer_type: str) -> tuple[float, float]:
 def _with_gaps(expression: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     values = expression.to_numpy(copy=True)
     number = round(settings()["expression"]["missing_fraction"] * values.size)
-    values.ravel()[rng.integers(values.size, size=number)] = np.nan
+    values.flat[rng.integers(values.size, size=number)] = np.nan
     return pd.DataFrame(values, index=expression.index, columns=expression.columns)
 
 
