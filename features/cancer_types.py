@@ -50,7 +50,8 @@ def cancer_type(code: str, *, simulated: bool = False) -> str:
 def named_in(texts: Iterable[str]) -> str | None:
     """Return the cancer type whose TCGA code one of the file or folder names holds as a word; the first that does."""
     for text in texts:
-        words = re.split(r"[^A-Z0-9]+", text.upper())
+        # "read" in small letters is a word of file names (read_counts), not the rectum.
+        words = [word if word == "read" else word.upper() for word in re.split(r"[^A-Za-z0-9]+", text)]
         for word in words:
             if word in tcga_codes() and (word == tcga_codes()[word] or word in {"COAD", "READ"}):
                 return (SIMULATED_PREFIX if "SIMULATED" in words else "") + tcga_codes()[word]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from features.assembly import RawCohort
 from features.cancer_types import cancer_type, named_in, tcga_codes
+from features.cohort import SIMULATED_PREFIX
 from features.errors import CohortError
 from features.ledger import Ledger
 from features.profiles import Declared, Profile, choose, stated_scale
@@ -55,6 +56,7 @@ class CBioPortalReader:
         patients, read = _patients(folder, metas, source)
         samples = _samples(folder, metas)
         code, typed = _cancer_type(study, samples, folder, declared, source)
+        samples, patients, selected = _of_cancer_type(code, study, samples, patients)
         symbols, entrez, expression = _expression(profile.path)
         return RawCohort(
             source=source,
@@ -66,7 +68,7 @@ class CBioPortalReader:
             entrez=entrez,
             patients=patients,
             samples=samples,
-            ledger=Ledger((*typed.entries, *profile.ledger.entries, *read.entries)),
+            ledger=Ledger((*typed.entries, *profile.ledger.entries, *read.entries, *selected.entries)),
         )
 
 
@@ -157,6 +159,19 @@ def _cancer_type(
         renamed = (stated,) if stated.upper() != code else ()
         return code, Ledger().with_entry("mapped", f"type_of_cancer read as {code}", renamed)
     return _by_samples(samples, folder, simulated=simulated, source=source)
+
+
+def _of_cancer_type(
+    code: str, study: Meta, samples: pd.DataFrame, patients: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, Ledger]:
+    """Return the samples and patients of one cancer type, where the study is a mixture of several."""
+    if study.get("type_of_cancer", "mixed").lower() != "mixed" or "ONCOTREE_CODE" not in samples:
+        return samples, patients, Ledger()
+    codes = samples["ONCOTREE_CODE"].str.upper()
+    other = codes.map(tcga_codes()).fillna(codes) != code.removeprefix(SIMULATED_PREFIX)
+    ledger = Ledger().with_entry("dropped", f"samples that are not {code}", samples.index[other])
+    samples = samples[~other]
+    return samples, patients[patients.index.isin(samples["patient"])], ledger
 
 
 def _by_samples(samples: pd.DataFrame, folder: Path, *, simulated: bool, source: str) -> tuple[str, Ledger]:

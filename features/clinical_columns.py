@@ -50,9 +50,13 @@ def clinical_columns(table: pd.DataFrame) -> tuple[pd.DataFrame, Ledger]:
         Columns renamed, left out or empty, and how many values could not be read.
     """
     outcome = {name for columns in outcome_columns(table.columns).values() for name in (columns.status, columns.time)}
-    table = _lower_case(table.drop(columns=sorted(outcome)))
+    table = table.drop(columns=sorted(outcome))
+    table = table.set_axis(["_".join(str(name).lower().split()) for name in table.columns], axis=1)
+    repeated = table.columns.duplicated()
+    ledger = Ledger().with_entry("dropped", "further clinical columns of one name", table.columns[repeated])
+    table = table.loc[:, ~repeated]
     empty = table.columns[table.isna().all()]
-    ledger = Ledger().with_entry("dropped", "clinical columns that are wholly empty", empty)
+    ledger = ledger.with_entry("dropped", "clinical columns that are wholly empty", empty)
     table = table.drop(columns=empty)
     read: dict[str, pd.Series] = {}
     for name in SYNONYMS:
@@ -61,12 +65,6 @@ def clinical_columns(table: pd.DataFrame) -> tuple[pd.DataFrame, Ledger]:
         ledger = Ledger((*ledger.entries, *entries.entries))
     further = {name: table[name] for name in table.columns if name not in read}
     return pd.DataFrame(read | further, index=table.index), ledger
-
-
-def _lower_case(table: pd.DataFrame) -> pd.DataFrame:
-    """Name columns in lower case with underscores; of two that then agree, the first is kept."""
-    names = pd.Index(["_".join(str(name).lower().split()) for name in table.columns])
-    return table.set_axis(names, axis=1).loc[:, ~names.duplicated()]
 
 
 def _covariate(name: str, table: pd.DataFrame) -> tuple[pd.Series, list[str], Ledger]:

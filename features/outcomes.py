@@ -97,24 +97,16 @@ def outcomes(table: pd.DataFrame, endpoint: str, source: str) -> tuple[pd.DataFr
         )
     columns = available[written]
     event = _events(table[columns.status], f"{source}, column {columns.status}")
-    time = _times(table[columns.time], f"{source}, column {columns.time}")
-    if columns.unit == "months":
-        time = pd.Series(months_to_days(time.to_numpy()), index=time.index)
-    ledger = _renamed(written, endpoint, columns)
-    if columns.unit == "months":
-        ledger = ledger.with_note("converted", f"{columns.time}: months to whole days", int(time.notna().sum()))
-    ledger = ledger.with_entry(
-        "dropped", f"patients without {endpoint} status or time", table.index[(event.isna() | time.isna())]
-    )
+    time = _days(table[columns.time], columns, source)
     known = event.notna() & time.notna()
     positive = known & (time > 0)
-    ledger = ledger.with_entry(
-        "dropped", f"patients whose {endpoint} time is zero or negative", table.index[known & ~positive]
-    )
+    ledger = _outcome_ledger(endpoint, written, columns, time)
+    ledger = ledger.with_entry("dropped", f"patients without {endpoint} status or time", table.index[~known])
+    not_positive = table.index[known & ~positive]
+    ledger = ledger.with_entry("dropped", f"patients whose {endpoint} time is zero or negative", not_positive)
     if not positive.any():
         raise CohortError(f"{source}: no patient has a usable {endpoint} outcome; {_what_it_has(table, available)}.")
-    outcome = pd.DataFrame({"time": time[positive].astype(np.float64), "event": event[positive].astype(bool)})
-    return outcome, ledger
+    return pd.DataFrame({"time": time[positive], "event": event[positive].astype(bool)}), ledger
 
 
 def endpoints_present(table: pd.DataFrame) -> tuple[str, ...]:
@@ -147,10 +139,14 @@ def _what_it_has(table: pd.DataFrame, available: Mapping[str, OutcomeColumns]) -
     return "it has no outcome columns at all (such as OS_STATUS with OS_MONTHS, or OS with OS.time)"
 
 
-def _renamed(written: str, endpoint: str, columns: OutcomeColumns) -> Ledger:
-    if written == endpoint:
-        return Ledger()
-    return Ledger().with_entry("mapped", f"{written} columns read as {endpoint}", (columns.status, columns.time))
+def _outcome_ledger(endpoint: str, written: str, columns: OutcomeColumns, time: pd.Series) -> Ledger:
+    ledger = Ledger()
+    if written != endpoint:
+        what = f"{written} columns read as {endpoint}"
+        ledger = ledger.with_entry("mapped", what, (columns.status, columns.time))
+    if columns.unit == "months":
+        ledger = ledger.with_note("converted", f"{columns.time}: months to whole days", int(time.notna().sum()))
+    return ledger
 
 
 def _events(status: pd.Series, where: str) -> pd.Series:
@@ -177,15 +173,23 @@ def _meaning(word: str) -> float | None:
     return by_digit if by_word in {None, by_digit} else None
 
 
-def _times(column: pd.Series, where: str) -> pd.Series:
+def _days(column: pd.Series, columns: OutcomeColumns, source: str) -> pd.Series:
+    """Return whole days, NaN where missing.
+
+    Raises
+    ------
+    CohortError
+        If a time is not a number.
+    """
     times = pd.to_numeric(column, errors="coerce").astype(np.float64)
     wrong = column.notna() & ~np.isfinite(times)
     if wrong.any():
         raise CohortError(
-            f"{where}: time must be a number, but {int(wrong.sum())} of {len(column)} are not (first patient: "
+            f"{source}, column {columns.time}: time must be a number, but {int(wrong.sum())} of {len(column)} are not (first patient: "
             f"{column.index[wrong][0]!r}); correct them, or leave the field empty."
         )
-    return times
+    days = months_to_days(times.to_numpy()) if columns.unit == "months" else np.round(times.to_numpy())
+    return pd.Series(days, index=times.index)
 
 
 def _first(by_name: Mapping[str, str], names: Iterable[str]) -> str | None:

@@ -28,7 +28,17 @@ from features.errors import CohortError
 from features.ledger import Ledger
 from features.outcomes import outcome_columns
 from features.profiles import Declared, Profile, choose
-from features.tables import QUOTED, numeric, read_header, read_matrix, read_parquet, read_strings, readable, shown
+from features.tables import (
+    QUOTED,
+    known_words,
+    numeric,
+    read_matrix,
+    read_parquet,
+    read_strings,
+    read_typed,
+    readable,
+    shown,
+)
 
 SETTINGS_FILE = "cohort.toml"
 SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet")
@@ -217,35 +227,31 @@ def _expression(path: Path, patients: pd.Index) -> tuple[pd.DataFrame, Ledger]:
 
 
 def _one_table(path: Path, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, Ledger]:
-    """Divide a table of everything into clinical columns and genes."""
-    header = list(read_parquet(path).columns) if path.suffix == ".parquet" else read_header(path, quoting=QUOTED)[1]
-    words = read_strings(path, quoting=QUOTED).set_axis([str(name) for name in header], axis=1)
-    first = words.columns[0]
-    words = words.dropna(subset=[first]).set_index(first).rename_axis("patient")
-    missing = [name for name in settings.clinical_columns if name not in words]
+    """Divide a table of everything into clinical columns, one row a patient, and genes × patients."""
+    table = read_typed(path, quoting=QUOTED)
+    first = table.columns[0]
+    table = table.dropna(subset=[first]).set_index(first).rename_axis("patient")
+    missing = [name for name in settings.clinical_columns if name not in table]
     if missing:
         raise CohortError(f"{shown(path)}: has no column {missing[0]!r}, which {SETTINGS_FILE} names as clinical.")
-    clinical = [name for name in words.columns if _is_clinical(name, words, settings)]
-    numbers = words.drop(columns=clinical).apply(pd.to_numeric, errors="coerce")
-    if numbers.empty or not len(numbers.columns):
+    clinical = [name for name in table.columns if _is_clinical(name, table, settings)]
+    genes = table.columns.difference(clinical, sort=False)
+    if genes.empty:
         raise CohortError(
             f"{shown(path)}: has no column of numbers that could be a gene; name each gene's column by it."
         )
     what = "columns of numbers read as genes, all others as clinical"
-    return (
-        words[clinical],
-        numeric(numbers.astype("float64"), path).T,
-        Ledger().with_entry("guessed", what, numbers.columns),
-    )
+    expression = numeric(table[genes], path).T
+    return known_words(table[clinical].astype("str")), expression, Ledger().with_entry("guessed", what, genes)
 
 
-def _is_clinical(name: str, words: pd.DataFrame, settings: Settings) -> bool:
-    outcome = {column for found in outcome_columns(words.columns).values() for column in (found.status, found.time)}
+def _is_clinical(name: str, table: pd.DataFrame, settings: Settings) -> bool:
+    outcome = {column for found in outcome_columns(table.columns).values() for column in (found.status, found.time)}
     covariates = {synonym for synonyms in SYNONYMS.values() for synonym in synonyms}
     if name in outcome or name.lower() in covariates or name in settings.clinical_columns:
         return True
-    known = words[name].dropna()
-    return bool(known.empty or pd.to_numeric(known, errors="coerce").isna().any())
+    kind = table[name].dtype
+    return not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind) or bool(table[name].isna().all())
 
 
 def _one_row_a_patient(table: pd.DataFrame) -> tuple[pd.DataFrame, Ledger]:

@@ -130,7 +130,8 @@ def choose(profiles: Sequence[Profile], declared: Declared, *, study: str, sourc
     scale = declared.scale or chosen.scale
     if scale is None:
         raise ScaleError(
-            f"{source}: {chosen.path.name} does not say on which scale it is; declare one of {', '.join(SCALES)}."
+            f"{source}: {chosen.path.name} is on none of the known scales, or does not say on which; "
+            f"declare one of {', '.join(SCALES)}."
         )
     if declared.zscore_reference is not None and scale != "zscore":
         raise ScaleError(f"{source}: a z-score reference is declared, but {chosen.path.name} is {scale}.")

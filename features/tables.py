@@ -12,7 +12,6 @@ from typing import Any, Literal, TextIO
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from features.clinical import is_missing_word
 from features.errors import CohortError
@@ -38,7 +37,7 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:
         raise CohortError(f"{shown(path)}: is not text in UTF-8 (byte {error.start}); save it as UTF-8.") from error
-    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CohortError(f"{shown(path)}: cannot be read ({reason}); copy it anew.") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
@@ -81,14 +80,7 @@ def read_strings(path: Path, *, quoting: Quoting = LITERAL) -> pd.DataFrame:
     """
     if path.suffix == ".parquet":
         return known_words(read_parquet(path).astype("str"))
-    n_comments, header = read_header(path, quoting=quoting)
-    twice = [name for position, name in enumerate(header) if name in header[:position]]
-    if twice:
-        raise CohortError(f"{shown(path)}: column {twice[0]!r} occurs twice; keep one of them.")
-    frame = _read_csv(path, n_comments, quoting=quoting, dtype="str", keep_default_na=False)
-    if len(frame.columns) != len(header) or not isinstance(frame.index, pd.RangeIndex):
-        raise CohortError(f"{shown(path)}: rows have more fields than the header; name every column.")
-    return known_words(frame.set_axis(header, axis=1))
+    return known_words(_with_distinct_names(path, quoting, dtype="str", keep_default_na=False))
 
 
 def known_words(frame: pd.DataFrame) -> pd.DataFrame:
@@ -148,13 +140,9 @@ def numeric(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     for position, kind in enumerate(frame.dtypes):
         if not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind):
             column = frame.iloc[:, position].dropna()
-            words = column[pd.to_numeric(column, errors="coerce").isna()]
-            first = words.iloc[0] if len(words) else column.iloc[0]
-            raise CohortError(
-                f"{shown(path)}: expression must be numbers, but column {frame.columns[position]!r} holds {len(words)} "
-                f"words (first: {str(first)[:24]!r}); remove them, or leave the field empty."
-            )
-    values = frame.to_numpy(np.float64)
+            if len(column):
+                raise CohortError(_not_numbers(column, frame.columns[position], path))
+    values = frame.to_numpy(np.float64, na_value=np.nan)
     n_infinite = int(np.isinf(values).sum())
     if n_infinite:
         column = frame.columns[int(np.flatnonzero(np.isinf(values).any(axis=0))[0])]
@@ -168,14 +156,52 @@ def numeric(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 def read_parquet(path: Path) -> pd.DataFrame:
     """Read a Parquet table; an index that has a name becomes its first column."""
     with readable(path):
-        frame = pd.read_parquet(path)
+        try:
+            frame = pd.read_parquet(path)
+        except ValueError as error:  # what Arrow raises where a file is not Parquet
+            raise OSError(f"not Parquet: {error}") from error
     return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
+
+
+def read_typed(path: Path, *, quoting: Quoting = LITERAL) -> pd.DataFrame:
+    """Read a table whose columns are words or numbers, each as it is; the first column is words.
+
+    Raises
+    ------
+    CohortError
+        If the file cannot be read, a column name occurs twice, or rows and header do not match.
+    """
+    if path.suffix == ".parquet":
+        frame = read_parquet(path)
+        return frame.astype({frame.columns[0]: "str"})
+    _, header = read_header(path, quoting=quoting)
+    return _with_distinct_names(path, quoting, dtype={header[0]: "str"}, na_values=MISSING_NUMBERS)
+
+
+def _not_numbers(column: pd.Series, name: str, path: Path) -> str:
+    words = column[pd.to_numeric(column, errors="coerce").isna()]
+    first = words.iloc[0] if len(words) else column.iloc[0]
+    return (
+        f"{shown(path)}: expression must be numbers, but column {name!r} holds {max(len(words), 1)} words "
+        f"(first: {str(first)[:24]!r}); remove them, or leave the field empty."
+    )
 
 
 def _opened(path: Path) -> TextIO:
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
+
+
+def _with_distinct_names(path: Path, quoting: Quoting, **options: Any) -> pd.DataFrame:
+    n_comments, header = read_header(path, quoting=quoting)
+    twice = pd.Index(header)[pd.Index(header).duplicated()]
+    if len(twice):
+        raise CohortError(f"{shown(path)}: column {twice[0]!r} occurs twice; keep one of them.")
+    frame = _read_csv(path, n_comments, quoting=quoting, names=header, **options)
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise CohortError(f"{shown(path)}: rows have more fields than the header; name every column.")
+    return frame
 
 
 def _is_missing(words: pd.Series) -> pd.Series:

@@ -136,6 +136,10 @@ def _table(files: list[Path], code: str, source: str) -> tuple[pd.DataFrame, Led
         table = table.join(further, how="outer")
         for name in table.columns.intersection(other.columns).difference(further.columns):
             table[name] = table[name].fillna(other[name])
+    if "Redaction" in table:
+        redacted = table["Redaction"].notna()
+        ledger = ledger.with_entry("dropped", "samples that TCGA has redacted", table.index[redacted])
+        table = table[~redacted].drop(columns="Redaction")
     if _CANCER_TYPE_COLUMN in table:
         of_type = table[_CANCER_TYPE_COLUMN].fillna("").map(lambda word: bool(word) and cancer_type(word) == code)
         ledger = ledger.with_entry("dropped", f"samples that are not {code}", table.index[~of_type])
