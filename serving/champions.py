@@ -16,6 +16,7 @@ from training.bundle import BundleError, read_bundle
 from training.model import PrognosticModel
 
 _LOG = logging.getLogger("bentoml.prognosis")
+_STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,9 @@ class Champions:
             self._serve_what_is_here()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread; one that waits for an absent registry ends with the process."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(timeout=_STOP_SECONDS)
 
     def refresh(self) -> None:
         """Look at the registry once; on every failure what is served stays."""

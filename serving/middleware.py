@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.errors import PrognosisError
@@ -55,6 +56,9 @@ class Edge:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 await self._answer(scope, receive, reply)
+        except ClientDisconnect:
+            # Whoever asked is gone: there is nobody to answer.
+            pass
         except Exception as error:
             await reply.fail(scope, receive, error)
         _measure(scope, reply, time.perf_counter() - started)
