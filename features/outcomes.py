@@ -185,8 +185,8 @@ def _days(column: pd.Series, columns: OutcomeColumns, source: str) -> pd.Series:
     wrong = column.notna() & ~np.isfinite(times)
     if wrong.any():
         raise CohortError(
-            f"{source}, column {columns.time}: time must be a number, but {int(wrong.sum())} of {len(column)} are not (first patient: "
-            f"{column.index[wrong][0]!r}); correct them, or leave the field empty."
+            f"{source}, column {columns.time}: time must be a number, but {int(wrong.sum())} of {len(column)} are not "
+            f"(first patient: {column.index[wrong][0]!r}); correct them, or leave the field empty."
         )
     days = months_to_days(times.to_numpy()) if columns.unit == "months" else np.round(times.to_numpy())
     return pd.Series(days, index=times.index)
