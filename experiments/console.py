@@ -1,16 +1,13 @@
-"""What the terminal shows: log lines and progress bars on stderr, tables and results on stdout."""
+"""What runs along on the terminal: log lines and progress bars, both on stderr."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
-
-from training.results import Estimate
 
 type Progress = Callable[[str, int, int], None]
 
@@ -50,17 +47,3 @@ def progress_bars() -> Iterator[Progress]:
     finally:
         for bar in bars.values():
             bar.close()
-
-
-def with_interval(estimate: Estimate) -> str:
-    """Write a figure with its interval, ``0.751 (0.702 to 0.799)``."""
-    if math.isnan(estimate.lower):
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} ({estimate.lower:.3f} to {estimate.upper:.3f})"
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Align rows under their header, two spaces between columns."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (header, *rows))
-    return "\n".join(line.rstrip() for line in lines)

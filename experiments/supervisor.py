@@ -120,14 +120,14 @@ class Supervisor:
         """Ask every process to end, and kill what is still there after a while, or at a second Ctrl-C."""
         # Workers may have sessions of their own, which a signal to their parent's group would not reach.
         everything = [process for child in self._children for process in _with_descendants(child.process.pid)]
-        for child in self._children:
-            with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
+            deadline = time.monotonic() + GRACE_SECONDS
+            for child in self._children:
                 child.process.terminate()
-        try:
-            _, alive = psutil.wait_procs(everything, timeout=GRACE_SECONDS)
-        except KeyboardInterrupt:
-            alive = everything
-        for process in alive:
+            for child in self._children:
+                child.process.wait(max(deadline - time.monotonic(), 0))
+        # Those asked have ended, and have ended theirs, or had their time.
+        for process in everything:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         for child in self._children:
