@@ -26,7 +26,7 @@ from experiments.artifacts import flat_metrics, write_evaluation, write_training
 from experiments.labels import MADE_FROM, flattened, identity, note, run_tags, version_tags, warning
 from serving.settings import Settings
 from training.bundle import bundle_digest
-from training.results import Evaluation, TrainingResult
+from training.results import Estimate, Evaluation, TrainingResult
 from training.trainer import headline_name
 
 CHAMPION, CANDIDATE = "champion", "candidate"
@@ -58,6 +58,10 @@ class TrackedModel:
     aliases: tuple[str, ...]
     tags: Mapping[str, str]
 
+    def figure(self, metric: str) -> Estimate:
+        """Return a figure of the whole procedure as the version's tags hold it; NaN where they do not."""
+        return Estimate(*(float(self.tags.get(metric + end, "nan")) for end in ("", "_lower", "_upper")))
+
 
 def track(
     result: TrainingResult, bundle_folder: Path, *, settings: Settings, started: float | None = None
@@ -83,7 +87,13 @@ def track(
     -----
     The model is registered last, so that a version stands for a run that is whole. A run that could not be written
     is marked as failed.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is damaged; before anything is written.
     """
+    digest = bundle_digest(bundle_folder)
     client = client_of(settings)
     experiment_id = _experiment(client, result, settings)
     reported = result.evaluations[headline_name(result.evaluations, result.definition)]
@@ -96,7 +106,7 @@ def track(
             with _run(client, experiment_id, evaluation.name, child_tags, started=started) as child_id:
                 _log_evaluation(client, child_id, result, evaluation, settings)
         client.log_artifacts(run_id, str(bundle_folder), BUNDLE)
-        return _register(client, run_id, result, reported, bundle_digest(bundle_folder))
+        return _register(client, run_id, result, reported, digest)
 
 
 def list_models(settings: Settings) -> list[TrackedModel]:
