@@ -20,7 +20,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_DATASET_CONTEXT,
+    MLFLOW_EXPERIMENT_KIND,
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NOTE,
+)
 
 from experiments.artifacts import flat_metrics, write_evaluation, write_training
 from experiments.labels import MADE_FROM, flattened, identity, note, run_tags, version_tags, warning
@@ -31,6 +36,8 @@ from training.trainer import headline_name
 
 CHAMPION, CANDIDATE = "champion", "candidate"
 BUNDLE = "bundle"
+#: What MLflow calls an experiment of this kind; its pages lead with conversations of chat models otherwise.
+MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 #: MLflow's limits: parameters in one batch, and characters of a data set's digest.
 PARAMETERS_PER_BATCH, DATASET_DIGEST_LENGTH = 100, 36
 
@@ -173,7 +180,8 @@ def _experiment(client: MlflowClient, result: TrainingResult, settings: Settings
         return str(found.experiment_id)
     # A server keeps artefacts where it was told to; only a database on this machine needs a folder beside it.
     location = (settings.artifacts / name).as_uri() if local_database(settings) else None
-    return client.create_experiment(name, artifact_location=location, tags=identity(result))
+    tags = {**identity(result), **MODEL_TRAINING}
+    return client.create_experiment(name, artifact_location=location, tags=tags)
 
 
 @contextmanager
