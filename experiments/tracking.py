@@ -22,7 +22,6 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import (
     MLFLOW_DATASET_CONTEXT,
-    MLFLOW_EXPERIMENT_KIND,
     MLFLOW_PARENT_RUN_ID,
     MLFLOW_RUN_NOTE,
 )
