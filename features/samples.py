@@ -67,7 +67,7 @@ def _table(columns: pd.Index, listed: pd.DataFrame, patients: pd.Index) -> pd.Da
     parts = samples.str.extract(TCGA_BARCODE)
     patient, code = parts[0], parts[1]
     if "patient" in listed:
-        patient = samples.map(listed["patient"]).fillna(patient)
+        patient = samples.map(listed["patient"]).astype("str").fillna(patient)
     patient = samples.where(samples.isin(patients)).fillna(patient)
     kind = samples.map(listed["sample_type"]) if "sample_type" in listed else pd.Series("", index=samples.index)
     kind = kind.astype("str").fillna("").str.lower()

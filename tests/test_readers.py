@@ -56,6 +56,32 @@ def test_the_order_of_patients_and_genes_does_not_matter(tmp_path: Path, patient
     }
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    file=st.sampled_from(["meta_study.txt", "data_mrna_zscores.txt", "data_clinical_patient.txt"]),
+    place=st.floats(0, 1),
+    length=st.integers(0, 12),
+    damage=st.sampled_from([b"", b"\t", b"\n", b'"', b"\x00", b"\xff", b"inf", b"CD44", b"AGE", b"-1", b"OS_STATUS"]),
+)
+def test_a_damaged_file_is_read_or_refused_in_words(
+    tmp_path: Path, file: str, place: float, length: int, damage: bytes
+):
+    write_study(tmp_path / "damaged", list(range(len(PATIENTS))), list(range(len(GENES))))
+    path = tmp_path / "damaged" / file
+    content = path.read_bytes()
+    start = int(place * len(content))
+    path.write_bytes(content[:start] + damage + content[start + length :])
+    try:
+        cohort = read_cohort(tmp_path / "damaged", endpoint="OS")
+    except PrognosisError as error:
+        message = str(error)
+    else:
+        message = str(cohort)
+        assert len(cohort.patients) <= len(PATIENTS)
+    assert message
+    assert "\n" not in message
+
+
 def test_real_cohorts_are_found_in_their_parent_and_each_is_read(real_cohorts: Path):
     folders = find_cohorts([real_cohorts])
     assert [folder.name for folder in folders] == list(REAL)
