@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -159,7 +158,7 @@ class Registry:
                     f"{version.name} version {version.version}: the bundle has digest {digest[:16]}…, but "
                     f"{version.digest[:16]}… was registered; register it anew."
                 )
-            _put_in_place(fetched, folder)
+            _put_in_place(fetched, folder, version.digest)
         _LOG.info("%s: fetched version %s", version.name, version.version)
 
     def _download(self, version: RegisteredVersion, scratch: str) -> Path:
@@ -191,12 +190,14 @@ def _is_bundle(folder: Path, digest: str) -> bool:
         return False
 
 
-def _put_in_place(fetched: Path, folder: Path) -> None:
-    # Another worker may have put its own there meanwhile; then one of two equals is kept.
+def _put_in_place(fetched: Path, folder: Path, digest: str) -> None:
+    # Another worker may have put its own there meanwhile, and may be reading it: of two equals the first stays.
+    if _is_bundle(folder, digest):
+        return
     if folder.exists():
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.rename(fetched.with_name("damaged"))
     try:
         fetched.rename(folder)
     except OSError:
-        if not folder.is_dir():
+        if not _is_bundle(folder, digest):
             raise
