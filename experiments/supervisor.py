@@ -112,9 +112,13 @@ class Supervisor:
             Then.
         """
         while True:
-            for child in self._children:
-                child.require_running()
+            self.require_running()
             time.sleep(POLL_SECONDS)
+
+    def require_running(self) -> None:
+        """Raise `ChildError` if one of the processes has ended."""
+        for child in self._children:
+            child.require_running()
 
     def stop(self) -> None:
         """Ask every process to end, and kill what is still there after a while, or at a second Ctrl-C."""

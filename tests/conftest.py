@@ -69,6 +69,25 @@ def small_training() -> TrainingResult:
     return train(cohort, load_panel("ctc_core"), small, provenance=provenance, workers=1)
 
 
+@pytest.fixture(scope="session")
+def small_definition(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A definition file of a training that takes seconds: the default with few folds, one learner, the core panel."""
+    text = (REPOSITORY / "experiments" / "definitions" / "default.toml").read_text(encoding="utf-8")
+    for choice, smaller in {
+        'learner = "auto"': 'learner = "penalised_cox"',
+        'panel = "ctc_review"\nclinical': 'panel = "ctc_core"\nclinical',
+        "outer_folds = 5": "outer_folds = 2",
+        "outer_repeats = 2": "outer_repeats = 1",
+        "inner_folds = 5": "inner_folds = 2",
+        "bootstrap = 1000": "bootstrap = 100",
+    }.items():
+        assert choice in text
+        text = text.replace(choice, smaller)
+    path = tmp_path_factory.mktemp("definition") / "small.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
 @dataclass(frozen=True)
 class ModelStore:
     """An MLflow of one test: SQLite and a folder, in which bundles can be registered."""

@@ -1,0 +1,209 @@
+"""The command line: ``prognosis`` and its commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from experiments.choices import Choices
+from experiments.console import progress_bars, show_log_lines
+from features.cohort import ENDPOINTS
+from features.errors import PrognosisError
+
+# MLflow, BentoML and what trains take seconds to import: each command imports what it needs.
+# ruff: noqa: PLC0415
+
+DEFAULT_PANEL = "ctc_review"
+INTERRUPTED = 130
+
+
+class Failure(click.ClickException):
+    """The user's or the data's fault: one line on stderr, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: object = None) -> None:  # noqa: ARG002
+        """Print the message as one line."""
+        click.echo(f"prognosis: {' '.join(self.message.split())}", err=True)
+
+
+class Desk(click.Group):
+    """A group of commands in which our errors are one line and Ctrl-C is quiet."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except PrognosisError as error:
+            raise Failure(str(error)) from error
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+
+
+type Command = Callable[..., object]
+type Option = Callable[[Command], Command]
+
+
+def _options(*options: Option) -> Option:
+    """Put several options on a command."""
+
+    def put(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return put
+
+
+_folder = click.Path(file_okay=False, path_type=Path)
+_endpoint = click.option(
+    "--endpoint", default="OS", show_default=True, help=", ".join(f"{k}: {v}" for k, v in ENDPOINTS.items()) + "."
+)
+_reading = _options(
+    _endpoint,
+    click.option("--cancer-type", help="TCGA's code, in place of what the folder says."),
+    click.option("--profile", help="The expression file to read, where the folder has several."),
+)
+_training = _options(
+    _reading,
+    click.option("--trials", type=click.IntRange(min=1), help="Trials of each study, in place of the definition's."),
+    click.option("--definition", type=click.Path(dir_okay=False, path_type=Path), help="Definition file (TOML)."),
+    click.option("--seed", type=click.IntRange(min=0), help="In place of the definition's."),
+    click.option(
+        "--workers", type=click.IntRange(min=1), help="Processes; as many as there are processors, unless set."
+    ),
+)
+_panel = click.option("--panel", default=DEFAULT_PANEL, show_default=True, help="A shipped panel, or a panel file.")
+
+
+@click.group(cls=Desk, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ctc-prognosis")
+def main() -> None:
+    """Prognostic models on the gene panel behind circulating tumour cell clusters."""
+    show_log_lines()
+
+
+@main.group()
+def cohort() -> None:
+    """Look at cohort folders, or make simulated ones."""
+
+
+@cohort.command()
+@click.argument("folder", type=_folder)
+@_reading
+@_panel
+def inspect(folder: Path, panel: str, **options: Any) -> None:
+    """Read the cohort in FOLDER and say what is in it, and what was dropped, mapped or guessed."""
+    from experiments.summaries import cohort_summary
+    from features.panel import load_panel
+
+    read = Choices(**options).read(folder)
+    click.echo(cohort_summary(read, load_panel(panel)))
+
+
+@cohort.command()
+@click.option("--to", "target", type=_folder, required=True, help="Where the study folders go.")
+@click.option("--cancer-type", "cancer_types", multiple=True, help="Only this one; may be given several times.")
+@click.option("--seed", type=click.IntRange(min=0), help="Another seed, other patients.")
+def simulate(target: Path, cancer_types: tuple[str, ...], seed: int | None) -> None:
+    """Write SIMULATED cohorts with the paper's hazard ratios, as cBioPortal study folders."""
+    from experiments.simulated_study import write_simulated_cohorts
+    from experiments.simulation import DEFAULT_SEED
+
+    chosen = DEFAULT_SEED if seed is None else seed
+    to_stderr = partial(click.echo, err=True)
+    for folder in write_simulated_cohorts(target, cancer_types=cancer_types or None, seed=chosen, progress=to_stderr):
+        click.echo(str(folder))
+
+
+@main.command()
+@click.argument("folders", nargs=-1, required=True, type=_folder)
+@_training
+def train(folders: tuple[Path, ...], **options: Any) -> None:
+    """Train, judge and register a model for each cohort in FOLDERS (cohort folders, or parents of some)."""
+    from features.readers import find_cohorts
+
+    found = find_cohorts(folders)
+    choices = Choices(**options)
+    if choices.cancer_type and len(found) > 1:
+        raise click.UsageError(f"--cancer-type names one cohort's, but there are {len(found)} cohorts.")
+    failed = [folder for folder in found if not _trained(folder, choices)]
+    if failed:
+        names = ", ".join(folder.name for folder in failed)
+        raise Failure(f"{len(found) - len(failed)} of {len(found)} cohorts trained; not {names} (see above).")
+
+
+@main.command()
+def models() -> None:
+    """List the registered models with their figures."""
+    from experiments.summaries import models_table
+    from experiments.tracking import list_models
+    from serving.settings import settings
+
+    found = list_models(settings())
+    if not found:
+        click.echo("No model is registered yet: prognosis train DIR makes one.", err=True)
+        return
+    click.echo(models_table(found))
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="PROGNOSIS_PORT or 3000, unless set.")
+@click.option("--host", help="PROGNOSIS_HOST or this machine only, unless set.")
+@click.option("--workers", type=click.IntRange(min=1), help="Scoring processes.")
+def serve(port: int | None, host: str | None, workers: int | None) -> None:
+    """Start the scoring service with the registered champions."""
+    from serving import launch
+
+    launch.serve(port=port, host=host, workers=workers)
+
+
+@main.command()
+@click.argument("folders", nargs=-1, type=_folder)
+@_training
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Of the service.")
+@click.option(
+    "--mlflow-port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Of MLflow's pages."
+)
+def run(folders: tuple[Path, ...], port: int, mlflow_port: int, **options: Any) -> None:
+    """Train on FOLDERS (simulated cohorts unless given), start MLflow's pages and the service, and stay."""
+    from experiments import desk
+
+    desk.run(folders, Choices(**options), port=port, mlflow_port=mlflow_port)
+
+
+@main.command("hazard-ratios")
+@click.argument("folder", type=_folder)
+@_reading
+@_panel
+@click.option("--format", "form", type=click.Choice(["text", "csv"]), default="text", show_default=True,
+              help="csv has every column.")  # fmt: skip
+def hazard_ratios(folder: Path, panel: str, form: str, **options: Any) -> None:
+    """Print the univariate hazard ratios of the panel's genes in the cohort in FOLDER."""
+    from experiments.summaries import hazard_ratio_table
+    from features.panel import load_panel
+    from training.univariate import hazard_ratios as scan
+
+    read = Choices(**options).read(folder)
+    found = scan(read, load_panel(panel))
+    click.echo(found.to_csv(index=False) if form == "csv" else hazard_ratio_table(found), nl=form != "csv")
+
+
+def _trained(folder: Path, choices: Choices) -> bool:
+    """Train one cohort and print its figures; say so and go on if it cannot be trained."""
+    from experiments.summaries import training_summary
+    from experiments.trainings import train_and_register
+    from serving.settings import settings
+
+    try:
+        with progress_bars() as progress:
+            result, model = train_and_register(choices.read(folder), choices, settings=settings(), progress=progress)
+    except PrognosisError as error:
+        Failure(f"{folder.name}: {error}").show()
+        return False
+    click.echo(training_summary(result, model))
+    return True

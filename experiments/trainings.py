@@ -1,0 +1,53 @@
+"""From a cohort to a registered model: trained, bundled and tracked, or kept where nothing changed."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from pathlib import Path
+
+from joblib import cpu_count
+
+from experiments.choices import Choices
+from experiments.console import Progress
+from experiments.runner import definition_for, provenance_of, train_cohort
+from experiments.tracking import TrackedModel, track, unchanged
+from features.cohort import Cohort
+from serving.settings import Settings
+from training.bundle import write_bundle
+from training.definition import Definition
+from training.results import TrainingResult
+
+logger = logging.getLogger(__name__)
+
+
+def train_and_register(
+    cohort: Cohort, choices: Choices, *, settings: Settings, progress: Progress | None = None
+) -> tuple[TrainingResult, TrackedModel]:
+    """Train a cohort's model, write its bundle, and register it with all its figures."""
+    started = time.time()
+    result = train_cohort(
+        cohort, definition_of(cohort, choices), workers=choices.workers or cpu_count(), progress=progress
+    )
+    logger.info("%s: trained in %.0f s; writing runs and pictures", cohort, time.time() - started)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".bundle-", dir=settings.home) as scratch:
+        bundle = Path(scratch, "bundle")
+        write_bundle(result.model, bundle)
+        model = track(result, bundle, settings=settings, started=started)
+    logger.info("%s: version %s registered as %s", model.name, model.version, " and ".join(model.aliases))
+    return result, model
+
+
+def registered_before(cohort: Cohort, choices: Choices, *, settings: Settings) -> TrackedModel | None:
+    """Return the newest version if data, definition and code are still those that it was made from; else None."""
+    made_from = provenance_of(cohort, definition_of(cohort, choices))
+    return unchanged(f"{cohort.cancer_type}-{cohort.endpoint}", made_from, settings=settings)
+
+
+def definition_of(cohort: Cohort, choices: Choices) -> Definition:
+    """Return the definition by which a cohort is trained."""
+    return definition_for(
+        cohort.cancer_type, cohort.endpoint, path=choices.definition, trials=choices.trials, seed=choices.seed
+    )

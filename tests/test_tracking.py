@@ -1,0 +1,268 @@
+"""Trainings in MLflow: a real SQLite store, read back through MLflow's client."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments import tracking
+from experiments.labels import MADE_FROM, flattened, gate_verdict
+from experiments.tracking import list_models, track, unchanged
+from serving.registry import Registry
+from serving.settings import Settings
+from training.bundle import BundleError, read_bundle, write_bundle
+from training.results import GateVerdict
+
+METRICS = {"concordance_harrell", "concordance_uno", "integrated_brier_score"}
+WITH_BOUNDS = {metric + end for metric in METRICS for end in ("", "_lower", "_upper")}
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory):
+    # A space, as paths of users have.
+    return Settings.from_environment({"PROGNOSIS_HOME": str(tmp_path_factory.mktemp("a home"))})
+
+
+@pytest.fixture(scope="module")
+def bundle(small_training, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("written") / "bundle"
+    write_bundle(small_training.model, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tracked(small_training, bundle, installation):
+    return track(small_training, bundle, settings=installation, started=1_700_000_000.0)
+
+
+@pytest.fixture(scope="module")
+def client(tracked, installation):
+    return tracking.client_of(installation)
+
+
+@pytest.fixture(scope="module")
+def parent(client, tracked):
+    return client.get_run(tracked.run_id)
+
+
+@pytest.fixture(scope="module")
+def children(client, parent):
+    filter_string = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
+    return {run.info.run_name: run for run in client.search_runs([parent.info.experiment_id], filter_string)}
+
+
+def with_gate(result, *, passed, verdict):
+    gate = GateVerdict(passed, (("concordance_lower_above", verdict, "0.5"),))
+    return replace(result, gate=gate)
+
+
+def copy_of(result, tmp_path):
+    folder = tmp_path / "bundle"
+    write_bundle(result.model, folder)
+    return folder
+
+
+def test_experiment_and_model_are_named_after_cancer_type_and_endpoint(client, tracked, parent):
+    assert tracked.name == "SIMULATED-KIRC-OS"
+    assert client.get_experiment(parent.info.experiment_id).name == "SIMULATED-KIRC-OS"
+    assert client.get_registered_model("SIMULATED-KIRC-OS").tags["simulated"] == "true"
+
+
+def test_there_is_a_child_run_per_learner_and_baseline(children, small_training):
+    assert set(children) == set(small_training.evaluations)
+
+
+def test_children_and_parent_have_one_set_of_metric_names(children, parent):
+    for run in (parent, *children.values()):
+        assert set(run.data.metrics) >= WITH_BOUNDS
+
+
+def test_metrics_are_those_of_the_training(children, parent, small_training):
+    for name, evaluation in small_training.evaluations.items():
+        for metric, estimate in evaluation.metrics.items():
+            logged = children[name].data.metrics
+            assert (logged[metric], logged[f"{metric}_lower"], logged[f"{metric}_upper"]) == pytest.approx(
+                (estimate.value, estimate.lower, estimate.upper), nan_ok=True
+            )
+    headline = small_training.evaluations["penalised_cox"].metrics["concordance_harrell"].value
+    assert parent.data.metrics["concordance_harrell"] == pytest.approx(headline)
+
+
+def test_tuned_children_show_parameters_and_the_defaults_score_beside_the_tuned_one(children, small_training):
+    for name, evaluation in small_training.evaluations.items():
+        if evaluation.tuning is None:
+            continue
+        run = children[name].data
+        assert run.metrics["inner_concordance_tuned"] == pytest.approx(evaluation.tuning.score)
+        assert run.metrics["inner_concordance_default"] == pytest.approx(evaluation.tuning.default_score)
+        assert {key: str(value) for key, value in evaluation.tuning.parameters.items()}.items() <= run.params.items()
+
+
+def test_the_definition_stands_flat_in_the_parents_parameters(parent, small_training):
+    assert parent.data.params["seed"] == str(small_training.definition.seed)
+    assert parent.data.params["resampling.outer_folds"] == "2"
+    assert parent.data.params["penalised_cox.search.penalty.log"] == "True"
+    assert flattened({"a": {"b": {"c": 1}}, "d": [2]}) == {"a.b.c": 1, "d": [2]}
+
+
+def test_every_run_is_finished_and_began_when_the_training_did(children, parent):
+    for run in (parent, *children.values()):
+        assert run.info.status == "FINISHED"
+        assert run.info.start_time == 1_700_000_000_000
+
+
+def test_the_cohort_is_an_input_without_a_patients_value(parent, small_training):
+    (given,) = parent.inputs.dataset_inputs
+    assert given.dataset.name == "SIMULATED-KIRC-OS"
+    assert small_training.cohort.digest().startswith(given.dataset.digest)
+    assert json.loads(given.dataset.profile)["n_patients"] == 120
+    assert {tag.key: tag.value for tag in given.tags} == {"mlflow.data.context": "training"}
+
+
+def test_no_artefact_of_a_run_holds_a_patients_id(installation, tracked, small_training):
+    first, last = small_training.cohort.patients[[0, -1]]
+    files = [path for path in installation.artifacts.rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        content = path.read_bytes()
+        assert str(first).encode() not in content
+        assert str(last).encode() not in content
+
+
+def test_the_parents_artefacts_are_pictures_tables_ledger_definition_and_bundle(client, tracked, installation):
+    root = Path(client.download_artifacts(tracked.run_id, ""))
+    found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    assert found >= {
+        "figures/kaplan_meier_by_risk_group.png",
+        "figures/calibration.png",
+        "figures/concordance.png",
+        "figures/hazard_ratios.png",
+        "tables/metrics.csv",
+        "tables/hazard_ratios.csv",
+        "tables/hazard_ratios.parquet",
+        "cohort/ledger.txt",
+        "cohort/ledger.json",
+        "definition.json",
+        "gate.json",
+        "bundle/model.json",
+    }
+    assert all((root / name).read_bytes().startswith(b"\x89PNG") for name in found if name.endswith(".png"))
+
+
+def test_tables_are_those_of_the_training(client, tracked, children, small_training):
+    ratios = pd.read_csv(client.download_artifacts(tracked.run_id, "tables/hazard_ratios.csv"))
+    expected = small_training.model.hazard_ratios
+    pd.testing.assert_frame_equal(
+        ratios[["gene", "hazard_ratio_per_sd"]], expected[["gene", "hazard_ratio_per_sd"]], check_dtype=False
+    )
+    trials = pd.read_csv(client.download_artifacts(children["penalised_cox"].info.run_id, "tables/trials.csv"))
+    assert len(trials) == small_training.definition.trials
+
+
+def test_the_registered_bundle_is_the_one_that_was_written(client, tracked, bundle, installation, small_training):
+    version = client.get_model_version_by_alias(tracked.name, "candidate")
+    registry = Registry(installation.tracking_uri, installation.bundle_cache)
+    (served,) = registry.versions()
+    assert served.version == version.version
+    assert served.digest == version.tags["bundle_digest"]
+    fetched = registry.bundle(served)
+    assert {p.name: p.read_bytes() for p in fetched.iterdir() if p.is_file()} == {
+        p.name: p.read_bytes() for p in bundle.iterdir() if p.is_file()
+    }
+    assert read_bundle(fetched).name == small_training.model.name
+
+
+def test_a_version_says_what_it_is(client, tracked):
+    tags = client.get_model_version(tracked.name, tracked.version).tags
+    expected = {"cancer_type": "SIMULATED-KIRC", "endpoint": "OS", "simulated": "true", "n_patients": "120"}
+    assert expected.items() <= tags.items()
+    assert re.fullmatch("[0-9a-f]{64}", tags["bundle_digest"])
+    assert set(MADE_FROM) <= set(tags)
+
+
+def test_list_models_reads_aliases_and_figures_back(tracked, installation, small_training):
+    (model,) = [found for found in list_models(installation) if found.version == tracked.version]
+    assert model == tracked
+    expected = small_training.evaluations["penalised_cox"].metrics["concordance_harrell"]
+    assert model.figure("concordance_harrell").value == pytest.approx(expected.value, abs=5e-5)
+    assert model.figure("concordance_harrell").lower == pytest.approx(expected.lower, abs=5e-5)
+
+
+def test_nothing_is_listed_and_no_database_made_where_nothing_was_registered(tmp_path):
+    assert list_models(Settings.from_environment({"PROGNOSIS_HOME": str(tmp_path)})) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_same_data_definition_and_code_is_recognised_and_any_other_is_not(tracked, installation, small_training):
+    made_from = {key: small_training.model.provenance[key] for key in MADE_FROM}
+    assert unchanged(tracked.name, made_from, settings=installation) == tracked
+    for key in MADE_FROM:
+        assert unchanged(tracked.name, {**made_from, key: "another"}, settings=installation) is None
+    assert unchanged("SIMULATED-LGG-OS", made_from, settings=installation) is None
+
+
+def test_a_version_whose_bundle_is_gone_is_no_reason_not_to_train(small_training, new_model_store, tmp_path):
+    settings = store_settings(new_model_store())
+    model = track(small_training, copy_of(small_training, tmp_path), settings=settings)
+    made_from = {key: small_training.model.provenance[key] for key in MADE_FROM}
+    assert unchanged(model.name, made_from, settings=settings) == model
+    for found in settings.artifacts.rglob("bundle/model.json"):
+        found.unlink()
+    assert unchanged(model.name, made_from, settings=settings) is None
+
+
+def test_a_champion_stays_when_its_successor_does_not_pass_the_gate(small_training, new_model_store, tmp_path):
+    settings, folder = store_settings(new_model_store()), copy_of(small_training, tmp_path)
+    first = track(with_gate(small_training, passed=True, verdict="passed"), folder, settings=settings)
+    second = track(with_gate(small_training, passed=False, verdict="failed"), folder, settings=settings)
+    assert first.aliases == ("candidate", "champion")
+    assert second.aliases == ("candidate",)
+    assert {model.version: model.aliases for model in list_models(settings)} == {
+        first.version: ("champion",),
+        second.version: ("candidate",),
+    }
+
+
+def test_what_could_not_be_assessed_is_not_passed(small_training):
+    assert gate_verdict(with_gate(small_training, passed=False, verdict="could not be assessed")) == (
+        "could not be assessed"
+    )
+    assert gate_verdict(with_gate(small_training, passed=False, verdict="failed")) == "failed"
+
+
+def test_a_run_that_cannot_be_written_is_failed_and_registers_nothing(small_training, new_model_store, tmp_path):
+    settings = store_settings(new_model_store())
+    broken = small_training.model.hazard_ratios.drop(columns="hazard_ratio_per_sd")
+    result = replace(small_training, model=replace(small_training.model, hazard_ratios=broken))
+    with pytest.raises(KeyError, match="hazard_ratio_per_sd"):
+        track(result, copy_of(small_training, tmp_path), settings=settings)
+    client = tracking.client_of(settings)
+    experiment = client.get_experiment_by_name(small_training.model.name)
+    assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["FAILED"]
+    assert list_models(settings) == []
+
+
+def test_a_damaged_bundle_is_refused_before_anything_is_written(small_training, tmp_path):
+    settings = Settings.from_environment({"PROGNOSIS_HOME": str(tmp_path / "home")})
+    folder = copy_of(small_training, tmp_path)
+    (folder / "model.json").write_text("{}")
+    with pytest.raises(BundleError):
+        track(small_training, folder, settings=settings)
+    assert not settings.home.exists()
+
+
+def test_an_experiment_deleted_in_the_pages_is_brought_back(small_training, new_model_store, tmp_path):
+    settings, folder = store_settings(new_model_store()), copy_of(small_training, tmp_path)
+    first = track(small_training, folder, settings=settings)
+    client = tracking.client_of(settings)
+    client.delete_experiment(client.get_run(first.run_id).info.experiment_id)
+    assert track(small_training, folder, settings=settings).version == "2"
+
+
+def store_settings(store):
+    return Settings.from_environment({"PROGNOSIS_HOME": str(store.folder), "MLFLOW_TRACKING_URI": store.uri})
