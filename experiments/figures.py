@@ -213,7 +213,8 @@ def _mark_published(axes: Axes, table: pd.DataFrame) -> None:
     for row in np.flatnonzero(np.isfinite(published)):
         marker, colour = ("▶", WORSE) if published[row] > 1 else ("◀", BETTER)
         axes.text(1.02, float(row), marker, color=colour, fontsize=7, va="center", transform=axes.get_yaxis_transform())
-    axes.set_title("published: ▶ worse, ◀ better", loc="right", fontsize=8, color=INK)
+    if np.isfinite(published).any():
+        axes.set_title("published: ▶ worse, ◀ better", loc="right", fontsize=8, color=INK)
 
 
 def _plain_ratios(axes: Axes) -> None:
