@@ -8,6 +8,7 @@ TRIALS ?= 10
 PORT ?= 3000
 MLFLOW_PORT ?= 5000
 BIN := .venv/bin
+PYTEST := $(BIN)/pytest --numprocesses logical --dist loadfile
 export BENTOML_DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
@@ -21,12 +22,12 @@ run: install ## train on COHORTS='DIR …' (default: simulated), start MLflow (M
 	@$(BIN)/prognosis run --endpoint $(ENDPOINT) --trials $(TRIALS) --port $(PORT) --mlflow-port $(MLFLOW_PORT) -- $(COHORTS)
 
 test: install ## pass the tests (ARGS='-k gate' for some of them)
-	@$(BIN)/pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 check: install ## format, lint, strict types, import contracts, then the tests: what CI runs
 	@$(BIN)/ruff format --check && $(BIN)/ruff check
 	@$(BIN)/mypy && $(BIN)/lint-imports
-	@$(BIN)/pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 format: install ## format and mend what can be mended
 	@$(BIN)/ruff format && $(BIN)/ruff check --fix
