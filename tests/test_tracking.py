@@ -168,7 +168,7 @@ def test_the_registered_bundle_is_the_one_that_was_written(client, tracked, bund
     version = client.get_model_version_by_alias(tracked.name, "candidate")
     registry = Registry(installation.tracking_uri, installation.bundle_cache)
     (served,) = registry.versions()
-    assert served.version == version.version
+    assert served.version == str(version.version)
     assert served.digest == version.tags["bundle_digest"]
     fetched = registry.bundle(served)
     assert {p.name: p.read_bytes() for p in fetched.iterdir() if p.is_file()} == {
