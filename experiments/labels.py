@@ -24,10 +24,14 @@ def identity(result: TrainingResult) -> dict[str, str]:
 
 
 def run_tags(result: TrainingResult) -> dict[str, str]:
-    """Return what every run and the version say of themselves."""
-    made_from = {key: result.model.provenance[key] for key in MADE_FROM}
+    """Return what every run and the version say of themselves: whose they are, and what they were made from."""
+    return {**identity(result), **{key: result.model.provenance[key] for key in MADE_FROM}}
+
+
+def gate_tags(result: TrainingResult) -> dict[str, str]:
+    """Return the gate's verdict on the whole procedure, and each clause of it."""
     clauses = {f"gate.{clause}": f"{verdict}: {figure}" for clause, verdict, figure in result.gate.clauses}
-    return {**identity(result), **made_from, "gate": gate_verdict(result), **clauses}
+    return {"gate": gate_verdict(result), **clauses}
 
 
 def version_tags(result: TrainingResult, reported: Evaluation) -> dict[str, str]:

@@ -27,7 +27,7 @@ from mlflow.utils.mlflow_tags import (
 )
 
 from experiments.artifacts import flat_metrics, write_evaluation, write_training
-from experiments.labels import MADE_FROM, flattened, identity, note, run_tags, version_tags, warning
+from experiments.labels import MADE_FROM, flattened, gate_tags, identity, note, run_tags, version_tags, warning
 from serving.settings import Settings
 from training.bundle import bundle_digest
 from training.results import Estimate, Evaluation, TrainingResult
@@ -103,7 +103,7 @@ def track(
     client = client_of(settings)
     experiment_id = _experiment(client, result, settings)
     reported = result.evaluations[headline_name(result.evaluations, result.definition)]
-    parent_tags = {MLFLOW_RUN_NOTE: note(result, reported), "role": "training", **run_tags(result)}
+    parent_tags = {MLFLOW_RUN_NOTE: note(result, reported), "role": "training", **run_tags(result), **gate_tags(result)}
     name = f"training {result.model.provenance.get('created', '')}".strip()
     with _run(client, experiment_id, name, parent_tags, started=started) as run_id:
         _log_training(client, run_id, result, reported, settings)
@@ -225,7 +225,7 @@ def _log_evaluation(
         figures["inner_concordance_tuned"] = evaluation.tuning.score
         figures["inner_concordance_default"] = evaluation.tuning.default_score
         parameters |= evaluation.tuning.parameters
-    figures |= {f"folds_chosen_{learner}": float(count) for learner, count in evaluation.chosen.items()}
+    parameters |= {f"chosen_in_folds.{learner}": count for learner, count in evaluation.chosen.items()}
     _log_batches(client, run_id, figures, parameters)
     client.log_inputs(run_id, datasets=[_dataset(result)])
     with _scratch(settings) as folder:
@@ -238,7 +238,7 @@ def _register(
 ) -> TrackedModel:
     name = result.model.name
     _registered_model(client, result)
-    tags = {**run_tags(result), **version_tags(result, reported), "bundle_digest": digest}
+    tags = {**run_tags(result), **gate_tags(result), **version_tags(result, reported), "bundle_digest": digest}
     source = f"{client.get_run(run_id).info.artifact_uri}/{BUNDLE}"
     version = client.create_model_version(
         name, source, run_id=run_id, tags=tags, description=note(result, reported)
