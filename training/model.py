@@ -11,6 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.cohort import SIMULATED_PREFIX
+from features.transform import FeatureState
+from training.breslow import BaselineHazard
+from training.estimate import Estimate
+from training.learners import FittedLearner
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +28,67 @@ class CohortSummary:
     n_events: int
     median_follow_up_months: float
     digest: str
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """One of a model's twins: with clinical covariates, or genes only.
+
+    Parameters
+    ----------
+    learner : str
+        ``penalised_cox`` or ``boosted``.
+    features : FeatureState
+    fitted : FittedLearner
+    slope : float
+        Multiplies the learner's linear predictor; estimated out of fold.
+    baseline : BaselineHazard
+        Of a patient whose recalibrated linear predictor is 0.
+    reference : array, shape (n_patients,)
+        The reference cohort's recalibrated out-of-fold linear predictors, sorted; percentiles and groups come
+        from it.
+    metrics : mapping of str to Estimate
+        Out-of-fold figures of the whole procedure that led to this variant.
+    parameters : mapping
+        The learner's, tuned.
+    minimum_gene_fraction : float
+        Share of the used genes that a patient must have.
+    """
+
+    learner: str
+    features: FeatureState
+    fitted: FittedLearner
+    slope: float
+    baseline: BaselineHazard
+    reference: Floats
+    metrics: Mapping[str, Estimate]
+    parameters: Mapping[str, bool | int | float | str]
+    minimum_gene_fraction: float
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """The genes that the learner's columns are made of, in the panel's order."""
+        used = {gene for j in self.fitted.columns for gene in self.features.covariates[j].genes}
+        return tuple(gene for gene in self.features.genes if gene in used)
+
+    @property
+    def clinical(self) -> tuple[str, ...]:
+        """The clinical columns that must be known."""
+        covariates = self.features.covariates
+        names = {covariates[j].name for j in self.fitted.columns if covariates[j].kind == "clinical"}
+        used = (c.column for c in self.features.clinical.covariates if c.name in names)
+        return tuple(dict.fromkeys(used))
+
+    def linear_predictor(self, expression: pd.DataFrame, clinical: pd.DataFrame) -> Floats:
+        """Return the recalibrated log relative hazard of each patient; higher is worse.
+
+        Parameters
+        ----------
+        expression : DataFrame, shape (n_patients, any)
+            On the model's scale, columns by symbol.
+        clinical : DataFrame, shape (n_patients, any)
+        """
+        return self.slope * self.fitted.linear_predictor(self.features.transform(expression, clinical))
 
 
 @dataclass(frozen=True)
@@ -58,7 +123,7 @@ class PrognosticModel:
     horizons_months: tuple[float, ...]
     horizon_months_max: float
     cohort: CohortSummary
-    variants: Mapping[str, Any]
+    variants: Mapping[str, Variant]
     hazard_ratios: pd.DataFrame
     gate: tuple[tuple[str, str, str], ...]
     champion_earned: bool

@@ -16,8 +16,7 @@ from training.definition import Definition, LearnerDefinition, Parameters
 from training.learners import FittedLearner, LearnerSetting
 from training.penalised_cox import fit_penalised_cox
 from training.resampling import derived_seed, generator, stratified_folds
-from training.results import Tuning
-from training.tuning import tune
+from training.tuning import Tuning, tune
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -6,46 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from features.cohort import Cohort
 from training.definition import Definition
+from training.estimate import Estimate
 from training.model import PrognosticModel
+from training.tuning import Tuning
+
+__all__ = ["Estimate", "Evaluation", "GateVerdict", "TrainingResult", "Tuning"]
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its 95 % interval; NaN bounds where there is none."""
-
-    value: float
-    lower: float
-    upper: float
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """One Optuna study, run on inner folds of all patients.
-
-    Parameters
-    ----------
-    parameters : mapping
-        The best trial's parameters; never worse on the inner folds than the default's.
-    score, default_score : float
-        Inner-fold concordance of the tuned and of the default parameters (optimistic: it was maximised).
-    importances : mapping of str to float
-        Share of the score's variance that each parameter explains; empty with too few trials.
-    trials : DataFrame
-        One row a trial: ``number``, ``score``, and a column a parameter.
-    """
-
-    parameters: Mapping[str, float | int | str | bool]
-    score: float
-    default_score: float
-    importances: Mapping[str, float]
-    trials: pd.DataFrame
 
 
 @dataclass(frozen=True)

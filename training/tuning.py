@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import optuna
 import pandas as pd
 
-from training.definition import Choices, LearnerDefinition, Parameters
-from training.results import Tuning
+from training.definition import Choices, LearnerDefinition, Parameters, ParameterValue
 
 #: With fewer finished trials than this, an importance is an accident.
 MINIMUM_TRIALS_FOR_IMPORTANCES = 8
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """One Optuna study, run on inner folds of all patients.
+
+    Parameters
+    ----------
+    parameters : mapping
+        The best trial's parameters; never worse on the inner folds than the default's.
+    score, default_score : float
+        Inner-fold concordance of the tuned and of the default parameters (optimistic: it was maximised).
+    importances : mapping of str to float
+        Share of the score's variance that each parameter explains; empty with too few trials.
+    trials : DataFrame
+        One row a trial: ``number``, ``score``, and a column a parameter.
+    """
+
+    parameters: Mapping[str, ParameterValue]
+    score: float
+    default_score: float
+    importances: Mapping[str, float]
+    trials: pd.DataFrame
 
 
 def tune(score: Callable[[Parameters], float], learner: LearnerDefinition, *, trials: int, seed: int) -> Tuning:
@@ -58,7 +82,7 @@ def _suggested(trial: optuna.Trial, learner: LearnerDefinition) -> Parameters:
     suggested: Parameters = {}
     for name, dimension in learner.search.items():
         if isinstance(dimension, Choices):
-            suggested[name] = trial.suggest_categorical(name, dimension.choices)
+            suggested[name] = cast("ParameterValue", trial.suggest_categorical(name, dimension.choices))
         elif isinstance(dimension.low, int) and isinstance(dimension.high, int):
             suggested[name] = trial.suggest_int(name, dimension.low, dimension.high, log=dimension.log)
         else:
