@@ -167,6 +167,11 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def leave_ctrl_c_to_the_parent() -> None:
+    """Ignore SIGINT: the terminal sends it to workers too, each of which would print a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _with_descendants(pid: int) -> list[psutil.Process]:
     try:
         process = psutil.Process(pid)

@@ -7,11 +7,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from joblib import cpu_count
+from joblib import cpu_count, parallel_config
 
 from experiments.choices import Choices
 from experiments.console import Progress
 from experiments.runner import definition_for, provenance_of, train_cohort
+from experiments.supervisor import leave_ctrl_c_to_the_parent
 from experiments.tracking import TrackedModel, track, unchanged
 from features.cohort import Cohort
 from serving.settings import Settings
@@ -27,9 +28,10 @@ def train_and_register(
 ) -> tuple[TrainingResult, TrackedModel]:
     """Train a cohort's model, write its bundle, and register it with all its figures."""
     started = time.time()
-    result = train_cohort(
-        cohort, definition_of(cohort, choices), workers=choices.workers or cpu_count(), progress=progress
-    )
+    with parallel_config("loky", initializer=leave_ctrl_c_to_the_parent):
+        result = train_cohort(
+            cohort, definition_of(cohort, choices), workers=choices.workers or cpu_count(), progress=progress
+        )
     logger.info("%s: trained in %.0f s; writing runs and pictures", cohort, time.time() - started)
     settings.home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".bundle-", dir=settings.home) as scratch:
