@@ -171,9 +171,9 @@ def serve(port: int | None, host: str | None, workers: int | None) -> None:
 )
 def run(folders: tuple[Path, ...], port: int, mlflow_port: int, **options: Any) -> None:
     """Train on FOLDERS (simulated cohorts unless given), start MLflow's pages and the service, and stay."""
-    from experiments import desk
+    from experiments.desk import run as run_desk
 
-    desk.run(folders, Choices(**options), port=port, mlflow_port=mlflow_port)
+    run_desk(folders, Choices(**options), port=port, mlflow_port=mlflow_port)
 
 
 @main.command("hazard-ratios")
