@@ -97,9 +97,9 @@ class ClinicalEncoder:
 def raw_numbers(column: str, values: pd.Series) -> Floats:
     """Return ages as they are and ordered categories as ranks from 1; NaN where missing."""
     if column in NUMERIC:
-        return pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        return np.asarray(pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan))
     ranks = {category: float(rank) for rank, category in enumerate(ORDERED[column], start=1)}
-    return values.map(ranks).to_numpy(np.float64, na_value=np.nan)
+    return np.asarray(values.map(ranks).to_numpy(np.float64, na_value=np.nan))
 
 
 def _column(clinical: pd.DataFrame, column: str) -> pd.Series:

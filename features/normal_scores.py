@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
+from scipy.special import ndtri
+from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +36,11 @@ def normal_scores(values: Floats) -> Floats:
     """
     known = np.isfinite(values)
     ranks = rankdata(np.where(known, values, np.nan), axis=0, nan_policy="omit")
-    return np.asarray(norm.ppf((ranks - 0.375) / (known.sum(axis=0) + 0.25)), dtype=np.float64)
+    return _blom(ranks, known.sum(axis=0))
+
+
+def _blom(ranks: Floats, n_known: NDArray[np.int64]) -> Floats:
+    return np.asarray(ndtri((ranks - 0.375) / (n_known + 0.25)), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,13 @@ class NormalScoreReference:
 
     Parameters
     ----------
-    values : array, shape (n_knots,)
-        Expression at the knots, strictly increasing.
+    knots : array, shape (n_knots,)
+        Expression values, strictly increasing.
     scores : array, shape (n_knots,)
         Normal scores at the knots, strictly increasing.
     """
 
-    values: Floats
+    knots: Floats
     scores: Floats
 
     @classmethod
@@ -62,15 +67,14 @@ class NormalScoreReference:
         expression : array, shape (n_patients,)
             At least one value known.
         """
-        known = np.sort(expression[np.isfinite(expression)])
-        values, first = np.unique(known, return_index=True)
-        scores = normal_scores(known)[first]
-        if len(values) > MAXIMUM_KNOTS:
-            kept = np.unique(np.linspace(0, len(values) - 1, MAXIMUM_KNOTS).round().astype(np.intp))
-            values, scores = values[kept], scores[kept]
-        return cls(values, scores)
+        knots, counts = np.unique(expression[np.isfinite(expression)], return_counts=True)
+        scores = _blom(np.cumsum(counts) - (counts - 1) / 2, np.sum(counts, keepdims=True))
+        if len(knots) > MAXIMUM_KNOTS:
+            kept = np.unique(np.linspace(0, len(knots) - 1, MAXIMUM_KNOTS).round().astype(np.intp))
+            knots, scores = knots[kept], scores[kept]
+        return cls(knots, scores)
 
     def score(self, expression: Floats) -> Floats:
         """Return normal scores by linear interpolation; beyond the reference's range they stay at its ends."""
         known = np.isfinite(expression)
-        return np.where(known, np.interp(np.where(known, expression, 0.0), self.values, self.scores), np.nan)
+        return np.where(known, np.interp(np.where(known, expression, 0.0), self.knots, self.scores), np.nan)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -86,7 +87,11 @@ class FeatureState:
         """The genes that are read, in order."""
         return tuple(self.references)
 
-    @property
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {gene: j for j, gene in enumerate(self.references)}
+
+    @cached_property
     def covariates(self) -> tuple[Covariate, ...]:
         """The columns of `transform`, in order."""
         return (
@@ -123,8 +128,7 @@ class FeatureState:
             asks ``clinical.missing`` first.
         """
         scores = self.gene_scores(expression)
-        columns = pd.DataFrame(scores, columns=list(self.genes))
-        derived = [(_raw_term(term, columns) - term.mean) / term.scale for term in self.terms]
+        derived = [(_raw_term(term, scores, self._positions) - term.mean) / term.scale for term in self.terms]
         return np.column_stack([scores, *derived, self.clinical.transform(clinical)])
 
 
@@ -155,18 +159,17 @@ def fit_features(cohort: Cohort, panel: Panel, *, clinical: tuple[str, ...], min
     raw = cohort.expression[list(references)].to_numpy(np.float64)
     scores = np.column_stack([reference.score(raw[:, j]) for j, reference in enumerate(references.values())])
     correlation = shrunk_correlation(scores)
-    columns = pd.DataFrame(impute_conditional_mean(scores, correlation), columns=list(references))
-    terms = tuple(_fit_term(term, columns) for term in derived_terms(panel, tuple(references)))
+    filled = impute_conditional_mean(scores, correlation)
+    positions = {gene: j for j, gene in enumerate(references)}
+    terms = tuple(_fit_term(term, filled, positions) for term in derived_terms(panel, tuple(references)))
     encoder = ClinicalEncoder.fit(cohort.clinical, clinical, minimum_known=minimum_known)
     return FeatureState(references, correlation, terms, encoder)
 
 
 def _references(cohort: Cohort, panel: Panel, minimum_known: float) -> dict[str, NormalScoreReference]:
     references = {}
-    for symbol in panel.symbols:
-        if symbol not in cohort.expression.columns:
-            continue
-        values = cohort.expression[symbol].to_numpy(np.float64)
+    present = [symbol for symbol in panel.symbols if symbol in cohort.expression.columns]
+    for symbol, values in zip(present, cohort.expression[present].to_numpy(np.float64).T, strict=True):
         if np.isfinite(values).mean() >= max(minimum_known, 1e-9) and np.nanmin(values) < np.nanmax(values):
             references[symbol] = NormalScoreReference.fit(values)
     return references
@@ -220,15 +223,16 @@ def derived_terms(panel: Panel, genes: tuple[str, ...]) -> list[DerivedTerm]:
     return terms
 
 
-def _raw_term(term: DerivedTerm, scores: pd.DataFrame) -> Floats:
-    first = scores[list(term.first)].to_numpy().mean(axis=1)
+def _raw_term(term: DerivedTerm, scores: Floats, positions: Mapping[str, int]) -> Floats:
+    first, second = (scores[:, [positions[gene] for gene in side]] for side in (term.first, term.second))
     if not term.second:
-        return np.asarray(first)
-    second = scores[list(term.second)].to_numpy().mean(axis=1)
-    return np.asarray(first * second if term.kind == "interaction" else first - second)
+        return np.asarray(first.mean(axis=1))
+    if term.kind == "interaction":
+        return np.asarray(first.mean(axis=1) * second.mean(axis=1))
+    return np.asarray(first.mean(axis=1) - second.mean(axis=1))
 
 
-def _fit_term(term: DerivedTerm, scores: pd.DataFrame) -> DerivedTerm:
-    raw = _raw_term(term, scores)
+def _fit_term(term: DerivedTerm, scores: Floats, positions: Mapping[str, int]) -> DerivedTerm:
+    raw = _raw_term(term, scores, positions)
     scale = float(raw.std())
-    return DerivedTerm(term.name, term.kind, term.first, term.second, float(raw.mean()), scale if scale > 0 else 1.0)
+    return replace(term, mean=float(raw.mean()), scale=scale if scale > 0 else 1.0)

@@ -14,6 +14,8 @@ from training.penalised_cox import FitError
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+#: Of the histograms in which splits are looked for: as many as a few hundred patients can fill.
+BINS = 16
 OBJECTIVES = {"cox": "survival:cox", "aft": "survival:aft"}
 
 
@@ -67,7 +69,7 @@ def fit_boosted(
     settings = dict(parameters)
     objective, rounds = str(settings.pop("objective")), int(settings.pop("rounds"))
     # One thread: the patients are few, folds run beside each other, and sums keep their order.
-    settings |= {"objective": OBJECTIVES[objective], "nthread": 1, "seed": seed, "verbosity": 0, "max_bin": 64}
+    settings |= {"objective": OBJECTIVES[objective], "nthread": 1, "seed": seed, "verbosity": 0, "max_bin": BINS}
     if objective == "aft":
         settings |= {"aft_loss_distribution": "logistic", "aft_loss_distribution_scale": 1.0}
     booster = xgboost.train(settings, _labelled(X, time, event, objective), num_boost_round=rounds)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xgboost
 
 from features.errors import PrognosisError
+from training.bundle_fields import model_fields, model_of
 from training.model import PrognosticModel
 
 BUNDLE_FORMAT = 1
+
+MANIFEST = "manifest.json"
+MODEL = "model.json"
+HAZARD_RATIOS = "hazard_ratios.parquet"
 
 
 class BundleError(PrognosisError):
@@ -15,15 +28,96 @@ class BundleError(PrognosisError):
 
 
 def write_bundle(model: PrognosticModel, folder: Path) -> str:
-    """Write the model into a new folder and return the bundle's digest (SHA-256, hex)."""
-    raise NotImplementedError
+    """Write the model into a new folder and return the bundle's digest (SHA-256, hex).
+
+    Notes
+    -----
+    The manifest names every file with its digest and is written last: a folder without one is no bundle.
+
+    Raises
+    ------
+    BundleError
+        If the folder exists and is not empty.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise BundleError(f"{folder}: a bundle goes into a new folder, but this one holds files; name another.")
+    fields, boosters = model_fields(model)
+    contents = {MODEL: _as_json({"format": BUNDLE_FORMAT, **fields}), HAZARD_RATIOS: _as_parquet(model.hazard_ratios)}
+    contents |= {name: bytes(booster.save_raw("ubj")) for name, booster in boosters.items()}
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}
+    manifest = _as_json({"format": BUNDLE_FORMAT, "files": files})
+    (folder / MANIFEST).write_bytes(manifest)
+    return hashlib.sha256(manifest).hexdigest()
 
 
 def read_bundle(folder: Path) -> PrognosticModel:
-    """Read a bundle, all of it or not at all."""
-    raise NotImplementedError
+    """Read a bundle, all of it or not at all.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing, damaged or unknown, or the format is not this version's.
+    """
+    contents = _checked(folder)
+    fields = json.loads(contents.pop(MODEL))
+    table = pd.read_parquet(io.BytesIO(contents.pop(HAZARD_RATIOS)))
+    try:
+        if fields.pop("format") != BUNDLE_FORMAT:
+            raise BundleError(f"{folder.name}: {MODEL} is not of bundle format {BUNDLE_FORMAT}.")
+        boosters = {name: xgboost.Booster(model_file=bytearray(content)) for name, content in contents.items()}
+        return model_of(fields, boosters, table)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(
+            f"{folder.name}: {MODEL} does not hold a model ({type(error).__name__}: {error}); register it anew."
+        ) from error
 
 
 def bundle_digest(folder: Path) -> str:
-    """Return the digest that the bundle states, checked against its files."""
-    raise NotImplementedError
+    """Return the bundle's digest, its files checked against it.
+
+    Raises
+    ------
+    BundleError
+        If the folder is no bundle, or a file of it is missing, damaged or unknown.
+    """
+    _checked(folder)
+    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+
+
+def _checked(folder: Path) -> dict[str, bytes]:
+    """Return the content of every file that the manifest names, after comparing digests."""
+    files = _manifest(folder)
+    present = {path.name for path in folder.iterdir()} - {MANIFEST}
+    if present != set(files):
+        odd = sorted(present ^ set(files))
+        raise BundleError(f"{folder.name}: {odd[0]} is missing, or is not in the manifest; fetch the bundle again.")
+    contents = {name: (folder / name).read_bytes() for name in files}
+    for name, content in contents.items():
+        if hashlib.sha256(content).hexdigest() != files[name]:
+            raise BundleError(f"{folder.name}: {name} is damaged (its digest differs); fetch the bundle again.")
+    return contents
+
+
+def _manifest(folder: Path) -> dict[str, str]:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        version, files = manifest["format"], manifest["files"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{folder.name}: is not a bundle (no readable {MANIFEST}).") from error
+    if version != BUNDLE_FORMAT:
+        raise BundleError(f"{folder.name}: bundle format {version} is unknown; this version reads {BUNDLE_FORMAT}.")
+    if not isinstance(files, dict) or not {MODEL, HAZARD_RATIOS} <= set(files):
+        raise BundleError(f"{folder.name}: {MANIFEST} does not name {MODEL} and {HAZARD_RATIOS}.")
+    return files
+
+
+def _as_json(content: Mapping[str, Any]) -> bytes:
+    # Python writes the shortest text that reads back to the same bits; NaN has no place in JSON.
+    return (json.dumps(content, allow_nan=False, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _as_parquet(table: pd.DataFrame) -> bytes:
+    return bytes(table.to_parquet(index=False))

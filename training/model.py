@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.cohort import SIMULATED_PREFIX
+from features.genes import GeneResolver
+from features.panel import Panel
 from features.transform import FeatureState
 from training.breslow import BaselineHazard
 from training.estimate import Estimate
@@ -91,7 +94,7 @@ class Variant:
         return self.slope * self.fitted.linear_predictor(self.features.transform(expression, clinical))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PrognosticModel:
     """A fitted model of one cancer type and endpoint, with its genes-only twin.
 
@@ -103,6 +106,8 @@ class PrognosticModel:
         The last time with at least ten patients at risk; beyond it nothing is answered.
     variants : mapping of str to Variant
         ``clinical`` (absent where the cohort has no clinical covariates) and ``genes_only``.
+    panel : Panel
+        The genes and interactions with their identifiers, so that a bundle needs no other file.
     hazard_ratios : DataFrame
         The univariate scan of the training cohort, one row a panel gene.
     gate : tuple of (clause, verdict, figure)
@@ -124,12 +129,18 @@ class PrognosticModel:
     horizon_months_max: float
     cohort: CohortSummary
     variants: Mapping[str, Variant]
+    panel: Panel
     hazard_ratios: pd.DataFrame
     gate: tuple[tuple[str, str, str], ...]
     champion_earned: bool
     definition: Mapping[str, Any]
     provenance: Mapping[str, str]
     patient_hashes: tuple[str, ...]
+
+    @cached_property
+    def resolver(self) -> GeneResolver:
+        """From any identifier of a panel gene to its symbol."""
+        return GeneResolver.for_panel(self.panel)
 
     @property
     def name(self) -> str:

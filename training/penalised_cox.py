@@ -86,7 +86,7 @@ def _elastic_net(X: Floats, time: Floats, event: Bools, *, penalty: Floats, l1_r
     # stretched by small factors. The first, larger alphas only warm the start.
     alpha = float(penalty.mean())
     path = CoxnetSurvivalAnalysis(
-        alphas=[10 * alpha, 3 * alpha, alpha], penalty_factor=penalty, l1_ratio=l1_ratio, tol=1e-7, max_iter=100_000
+        alphas=[10 * alpha, 3 * alpha, alpha], penalty_factor=penalty, l1_ratio=l1_ratio, tol=1e-9, max_iter=100_000
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=UserWarning)  # "all coefficients are zero" is an answer
@@ -98,7 +98,7 @@ def _ridge(X: Floats, time: Floats, event: Bools, penalty: Floats) -> Floats:
     """Newton's method with step halving, on centred covariates; `penalty` on the scale of the log-likelihood."""
     likelihood = _PartialLikelihood.of(X, time, event)
     beta = np.zeros(X.shape[1])
-    value = likelihood.value(beta) - penalty @ beta**2 / 2
+    value = likelihood.value(beta)
     for _ in range(NEWTON_STEPS):
         gradient, information = likelihood.derivatives(beta)
         step = np.linalg.solve(information + np.diag(penalty), gradient - penalty * beta)
@@ -115,7 +115,7 @@ def _improved(
     """Return the step's end, halved until the penalised likelihood does not fall, its gain and its value."""
     for halvings in range(30):
         end = beta + step / 2**halvings
-        reached = likelihood.value(end) - penalty @ end**2 / 2
+        reached = likelihood.value(end) - float(penalty @ end**2) / 2
         if reached >= value:
             return end, reached - value, reached
     return beta, 0.0, value

@@ -72,6 +72,7 @@ def train(
         horizon_months_max=judge.horizon_months,
         cohort=summary_of(cohort),
         variants=variants,
+        panel=panel,
         hazard_ratios=hazard_ratios(narrowed, panel),
         gate=verdict.clauses,
         champion_earned=verdict.passed,

@@ -1,0 +1,110 @@
+"""Run one training by its definition: which definition, which panel, and what the model says of its making."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import features
+import training
+from features.cohort import Cohort
+from features.panel import PANELS, Panel, load_panel
+from training.definition import ANY, Definition, DefinitionError, load_definition
+from training.results import TrainingResult
+from training.tasks import Progress
+from training.trainer import train
+
+DEFINITIONS = Path(__file__).parent / "definitions"
+
+
+def definition_for(
+    cancer_type: str, endpoint: str, *, path: Path | None = None, trials: int | None = None, seed: int | None = None
+) -> Definition:
+    """Return the definition at `path`, else the shipped one of the cancer type and endpoint, else the default.
+
+    Parameters
+    ----------
+    cancer_type, endpoint : str
+    path : Path, optional
+    trials, seed : int, optional
+        In place of the definition's.
+
+    Raises
+    ------
+    DefinitionError
+        If it cannot be read, or is for another cancer type or endpoint.
+    """
+    own = DEFINITIONS / f"{cancer_type}-{endpoint}.toml"
+    chosen = path or (own if own.exists() else DEFINITIONS / "default.toml")
+    definition = load_definition(chosen)
+    for key, wanted in (("cancer_type", cancer_type), ("endpoint", endpoint)):
+        stated = getattr(definition, key)
+        if stated not in (ANY, wanted):
+            raise DefinitionError(f"{chosen}: is for {key} {stated}, not {wanted}; take another, or write {ANY!r}.")
+    panel = definition.features.panel
+    if panel not in PANELS:
+        # Beside the definition, wherever the command is run.
+        panel = str((chosen.parent / panel).resolve())
+    changed = {"trials": trials or definition.trials, "seed": definition.seed if seed is None else seed}
+    settings = definition.features.model_copy(update={"panel": panel})
+    return definition.model_copy(update={**changed, "features": settings})
+
+
+def train_cohort(
+    cohort: Cohort, definition: Definition, *, workers: int, progress: Progress | None = None
+) -> TrainingResult:
+    """Train a cohort by a definition (see `training.trainer.train`).
+
+    Parameters
+    ----------
+    cohort : Cohort
+    definition : Definition
+    workers : int
+        Processes; the numbers do not depend on it.
+    progress : callable, optional
+        Called with the cohort's name, the fits done and the fits in all.
+    """
+    provenance = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **provenance_of(cohort, definition),
+        "seed": str(definition.seed),
+    }
+    panel = load_panel(definition.features.panel)
+    return train(cohort, panel, definition, provenance=provenance, workers=workers, progress=progress)
+
+
+def provenance_of(cohort: Cohort, definition: Definition) -> dict[str, str]:
+    """Return what a model is made from: equal data, definition (panel included) and code give the same model."""
+    panel = load_panel(definition.features.panel)
+    return {
+        "data_digest": cohort.digest(),
+        "definition_digest": definition_digest(definition, panel),
+        "code_version": code_version(),
+    }
+
+
+def definition_digest(definition: Definition, panel: Panel) -> str:
+    """Return the SHA-256 (hex) of every choice, the panel's genes and interactions included, but not its path."""
+    choices = definition.model_dump(mode="json")
+    choices["features"]["panel"] = [repr(panel.genes), repr(panel.interactions)]
+    return hashlib.sha256(json.dumps(choices, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def code_version() -> str:
+    """Return the version and a digest of the code that makes a model (packages `features` and `training`)."""
+    sha = hashlib.sha256()
+    for path in _sources():
+        sha.update(path.name.encode() + path.read_bytes())
+    return f"{version('ctc-prognosis')}+{sha.hexdigest()[:12]}"
+
+
+def _sources() -> Iterator[Path]:
+    for package in (features, training):
+        folder = Path(str(package.__file__)).parent
+        yield from sorted(folder.glob("*.py"))

@@ -1,0 +1,173 @@
+"""A model as plain numbers, texts and lists, and back: the content of a bundle's ``model.json``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xgboost
+
+from features.clinical_covariates import ClinicalCovariate, ClinicalEncoder
+from features.normal_scores import NormalScoreReference
+from features.panel import Gene, Interaction, Panel
+from features.transform import DerivedTerm, FeatureState
+from training.boosted import FittedBooster
+from training.breslow import BaselineHazard
+from training.estimate import Estimate
+from training.learners import FittedLearner
+from training.model import CohortSummary, PrognosticModel, Variant
+from training.penalised_cox import FittedCox
+
+type Fields = dict[str, Any]
+
+
+def model_fields(model: PrognosticModel) -> tuple[Fields, dict[str, xgboost.Booster]]:
+    """Return what stands in ``model.json``, and the boosters by the names of their files."""
+    boosters = {
+        _booster_file(name): variant.fitted.predictor.booster
+        for name, variant in model.variants.items()
+        if isinstance(variant.fitted.predictor, FittedBooster)
+    }
+    fields = {
+        "cancer_type": model.cancer_type,
+        "endpoint": model.endpoint,
+        "scale": model.scale,
+        "zscore_reference": model.zscore_reference,
+        "horizons_months": list(model.horizons_months),
+        "horizon_months_max": model.horizon_months_max,
+        "cohort": {**asdict(model.cohort), "median_follow_up_months": _or_none(model.cohort.median_follow_up_months)},
+        "variants": {name: _variant_fields(variant) for name, variant in model.variants.items()},
+        "panel": asdict(model.panel),
+        "gate": [list(clause) for clause in model.gate],
+        "champion_earned": model.champion_earned,
+        "definition": dict(model.definition),
+        "provenance": dict(model.provenance),
+        "patient_hashes": list(model.patient_hashes),
+    }
+    return fields, boosters
+
+
+def model_of(fields: Fields, boosters: Mapping[str, xgboost.Booster], hazard_ratios: pd.DataFrame) -> PrognosticModel:
+    """Return the model; an unknown or missing field is a TypeError or KeyError."""
+    rest = dict(fields)
+    cohort = rest.pop("cohort")
+    variants = {
+        name: _variant_of(content, boosters.get(_booster_file(name))) for name, content in rest.pop("variants").items()
+    }
+    return PrognosticModel(
+        cohort=CohortSummary(**{**cohort, "median_follow_up_months": _or_nan(cohort["median_follow_up_months"])}),
+        variants=variants,
+        panel=_panel_of(rest.pop("panel")),
+        hazard_ratios=hazard_ratios,
+        horizons_months=tuple(rest.pop("horizons_months")),
+        gate=tuple((clause, verdict, figure) for clause, verdict, figure in rest.pop("gate")),
+        patient_hashes=tuple(rest.pop("patient_hashes")),
+        **rest,
+    )
+
+
+def _panel_of(fields: Fields) -> Panel:
+    genes = (Gene(**{key: _tuples(value) for key, value in gene.items()}) for gene in fields["genes"])
+    interactions = (
+        Interaction(**{key: _tuples(value) for key, value in each.items()}) for each in fields["interactions"]
+    )
+    return Panel(fields["name"], tuple(genes), tuple(interactions))
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _booster_file(variant: str) -> str:
+    return f"booster_{variant}.ubj"
+
+
+def _variant_fields(variant: Variant) -> Fields:
+    return {
+        "learner": variant.learner,
+        "features": _feature_fields(variant.features),
+        "columns": variant.fitted.columns.tolist(),
+        "predictor": _predictor_fields(variant.fitted.predictor),
+        "slope": variant.slope,
+        "baseline": {
+            "days": variant.baseline.days.tolist(),
+            "cumulative_hazard": variant.baseline.cumulative_hazard.tolist(),
+        },
+        "reference": variant.reference.tolist(),
+        "metrics": {name: [_or_none(v) for v in (e.value, e.lower, e.upper)] for name, e in variant.metrics.items()},
+        "parameters": dict(variant.parameters),
+        "minimum_gene_fraction": variant.minimum_gene_fraction,
+    }
+
+
+def _variant_of(fields: Fields, booster: xgboost.Booster | None) -> Variant:
+    rest = dict(fields)
+    fitted = FittedLearner(np.array(rest.pop("columns"), dtype=np.intp), _predictor_of(rest.pop("predictor"), booster))
+    return Variant(
+        features=_features_of(rest.pop("features")),
+        fitted=fitted,
+        baseline=BaselineHazard(**{name: _floats(values) for name, values in rest.pop("baseline").items()}),
+        reference=_floats(rest.pop("reference")),
+        metrics={name: Estimate(*map(_or_nan, values)) for name, values in rest.pop("metrics").items()},
+        **rest,
+    )
+
+
+def _predictor_fields(predictor: FittedCox | FittedBooster) -> Fields:
+    if isinstance(predictor, FittedCox):
+        return {"coefficients": predictor.coefficients.tolist(), "means": predictor.means.tolist()}
+    return {"objective": predictor.objective, "centre": predictor.centre}
+
+
+def _predictor_of(fields: Fields, booster: xgboost.Booster | None) -> FittedCox | FittedBooster:
+    if booster is not None:
+        return FittedBooster(booster, **fields)
+    return FittedCox(**{name: _floats(values) for name, values in fields.items()})
+
+
+def _feature_fields(features: FeatureState) -> Fields:
+    return {
+        "genes": {
+            gene: {"knots": reference.knots.tolist(), "scores": reference.scores.tolist()}
+            for gene, reference in features.references.items()
+        },
+        "correlation": features.correlation.tolist(),
+        "terms": [asdict(term) for term in features.terms],
+        "clinical": [asdict(covariate) for covariate in features.clinical.covariates],
+    }
+
+
+def _features_of(fields: Fields) -> FeatureState:
+    rest = dict(fields)
+    references = {
+        gene: NormalScoreReference(**{name: _floats(values) for name, values in knots.items()})
+        for gene, knots in rest.pop("genes").items()
+    }
+    terms = tuple(
+        DerivedTerm(**{**term, "first": tuple(term["first"]), "second": tuple(term["second"])})
+        for term in rest.pop("terms")
+    )
+    clinical = (ClinicalCovariate(**{**each, "known": tuple(each["known"])}) for each in rest.pop("clinical"))
+    return FeatureState(
+        references=references,
+        correlation=_floats(rest.pop("correlation")),
+        terms=terms,
+        clinical=ClinicalEncoder(tuple(clinical)),
+        **rest,
+    )
+
+
+def _floats(values: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array(values, dtype=np.float64)
+
+
+def _or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
