@@ -73,6 +73,7 @@ def launch(
         # BentoML empties its folder of counts at every start: one folder a port.
         "BENTOML_HOME": str(chosen.home / "bentoml" / str(port)),
         "BENTOML_DO_NOT_TRACK": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     }
     command = (sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", host, "--port", str(port))
     return Launch(command, {**environment, **own}, f"http://{host}:{port}")

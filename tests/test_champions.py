@@ -42,6 +42,10 @@ def versions(champions: Champions) -> dict[str, tuple[str, str]]:
     return {name: (served.registered.version, served.registered.alias) for name, served in models.items()}
 
 
+def following() -> bool:
+    return any(thread.name == "champions" for thread in threading.enumerate())
+
+
 def wait_for(condition: Callable[[], bool], *, seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -143,13 +147,13 @@ def test_a_start_without_the_registry_serves_what_was_served_last(
 
 
 def test_the_thread_follows_the_aliases_and_ends(champions: Champions, model_store: ModelStore, model: PrognosticModel):
-    threads = threading.active_count()
     champions.start(patience_seconds=20)
+    assert following()
     assert versions(champions) == {}
     model_store.register(model)
     wait_for(lambda: versions(champions) == {model.name: ("1", "candidate")})
     champions.stop()
-    assert threading.active_count() == threads
+    assert not following()
 
 
 def test_what_is_not_there_is_answered_with_what_is(

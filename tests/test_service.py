@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 import pytest
+from service_process import free_port, running_service, wait_for
 
 from serving.launch import launch
 from serving.problems import KINDS
@@ -56,40 +55,13 @@ def server(
     home, store = tmp_path_factory.mktemp("service"), new_model_store()
     installation = Settings(home=home, tracking_uri=store.uri, cohorts=home)
     start = launch(port=free_port(), workers=1, installation=installation)
-    environment = {**start.environment, "PROGNOSIS_POLL_SECONDS": "0.3", "PROGNOSIS_BODY_LIMIT_BYTES": str(BODY_LIMIT)}
-    with (home / "log").open("wb") as log, httpx.Client(base_url=start.address, timeout=30) as http:
-        process = subprocess.Popen(start.command, env=environment, stdout=log, stderr=log)
-        try:
-            wait_for(lambda: answers(http, "/livez"), seconds=90)
-            before = {path: http.get(path) for path in ("/readyz", "/models", "/cancer-types", "/")}
-            before["/score"] = http.post("/score", json=request_for(model, "KIRC"))
-            store.register(model)
-            wait_for(lambda: http.get("/readyz").status_code == 200)
-            yield Server(http, store, home / "log", before)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def answers(http: httpx.Client, path: str) -> bool:
-    try:
-        return http.get(path).is_success
-    except httpx.TransportError:
-        return False
-
-
-def wait_for(condition: Callable[[], bool], *, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
+    limits = {"PROGNOSIS_POLL_SECONDS": "0.3", "PROGNOSIS_BODY_LIMIT_BYTES": str(BODY_LIMIT)}
+    with running_service(start, home / "log", **limits) as http:
+        before = {path: http.get(path) for path in ("/readyz", "/models", "/cancer-types", "/")}
+        before["/score"] = http.post("/score", json=request_for(model, "KIRC"))
+        store.register(model)
+        wait_for(lambda: http.get("/readyz").status_code == 200)
+        yield Server(http, store, home / "log", before)
 
 
 def expression_of(model: PrognosticModel, value: float = 5.0) -> dict[str, float]:
