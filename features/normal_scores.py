@@ -70,7 +70,8 @@ class NormalScoreReference:
         knots, counts = np.unique(expression[np.isfinite(expression)], return_counts=True)
         scores = _blom(np.cumsum(counts) - (counts - 1) / 2, np.sum(counts, keepdims=True))
         if len(knots) > MAXIMUM_KNOTS:
-            kept = np.unique(np.linspace(0, len(knots) - 1, MAXIMUM_KNOTS).round().astype(np.intp))
+            # Evenly in score, not in rank: tails keep every value, and a skewed gene its normal scores there.
+            kept = np.unique(np.searchsorted(scores, np.linspace(scores[0], scores[-1], MAXIMUM_KNOTS)))
             knots, scores = knots[kept], scores[kept]
         return cls(knots, scores)
 
