@@ -77,7 +77,6 @@ def small_definition(tmp_path_factory: pytest.TempPathFactory) -> Path:
         'learner = "auto"': 'learner = "penalised_cox"',
         'panel = "ctc_review"\nclinical': 'panel = "ctc_core"\nclinical',
         "outer_folds = 5": "outer_folds = 2",
-        "outer_repeats = 2": "outer_repeats = 1",
         "inner_folds = 5": "inner_folds = 2",
         "bootstrap = 1000": "bootstrap = 100",
     }.items():
