@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from training import boosted
 from training.definition import (
+    NUMBERS,
+    OBJECTIVES,
     REQUIRED_PARAMETERS,
     Choices,
     DefinitionError,
@@ -54,10 +57,10 @@ def test_every_shipped_definition_loads_and_searches_only_what_has_a_default(pat
 @pytest.mark.parametrize(
     ("passage", "into", "named"),
     [
-        ("trials = 30", "trials = 30\ntrails = 40", "trails"),
-        ("outer_folds = 5", "outer_folds = 5\nfolds = 3", "resampling.folds"),
+        ("trials = ", "trails = 40\ntrials = ", "trails"),
+        ("outer_folds = ", "folds = 3\nouter_folds = ", "resampling.folds"),
         ("penalty = { low = 0.01", "penalty = { step = 1, low = 0.01", "penalised_cox.search.penalty"),
-        ("rounds = 80", "rounds = 80\nround = 80", "round"),
+        ("rounds = ", "round = 80\nrounds = ", "'round'"),
     ],
 )
 def test_an_unknown_key_is_refused_by_name_at_every_depth(changed, passage, into, named):
@@ -67,10 +70,10 @@ def test_an_unknown_key_is_refused_by_name_at_every_depth(changed, passage, into
 @pytest.mark.parametrize(
     ("passage", "named"),
     [
-        ("seed = 20230315", "seed"),
-        ("bootstrap = 1000", "resampling.bootstrap"),
-        ("l1_ratio = 0.0 ", "l1_ratio"),
-        ("reg_lambda = 2.0", "reg_lambda"),
+        ("seed = ", "seed"),
+        ("bootstrap = ", "resampling.bootstrap"),
+        ("l1_ratio = ", "l1_ratio"),
+        ("reg_lambda = ", "reg_lambda"),
     ],
 )
 def test_a_missing_key_is_refused_by_name(changed, passage, named):
@@ -87,17 +90,37 @@ def test_a_missing_key_is_refused_by_name(changed, passage, named):
         ("choices = [false, true]", "choices = []", "penalised_cox.search.derived_terms"),
         ('endpoint = "*"', 'endpoint = "RFS"', "endpoint = 'RFS' is not one of OS, DSS, DFI, PFI"),
         ('learner = "auto"', 'learner = "forest"', "learner"),
-        ("outer_folds = 5", "outer_folds = 1", "resampling.outer_folds"),
-        ("seed = 20230315", "seed = -1", "seed"),
-        ("trials = 30", "trials = 0", "trials"),
+        ("outer_folds = ", "outer_folds = 1 #", "resampling.outer_folds"),
+        ("seed = ", "seed = -", "seed"),
+        ("trials = ", "trials = -", "trials"),
         ("format = 1", "format = 2", "format"),
         ("minimum_gene_fraction = 0.5", "minimum_gene_fraction = nan", "features.minimum_gene_fraction"),
         ("months = [12, 36, 60]", "months = []", "horizons.months"),
         ("max_depth = 2", "max_depth = 2.5", "default.max_depth = 2.5 lies outside search.max_depth"),
+        ("penalty = 0.005", "penalty = 0.0", "clinical_only.default.penalty = 0.0: must be a number from 1e-09 to inf"),
+        ("penalty = 0.005", 'penalty = "weak"', "clinical_only.default.penalty = 'weak': must be a number"),
+        (
+            "l1_ratio = { choices = [0.0,",
+            "l1_ratio = { choices = [0.0, 9.0,",
+            "search.l1_ratio = 9.0: must be a number",
+        ),
+        ("low = 1, high = 4", "low = 1, high = 4.5", "boosted.search.max_depth = 4.5: must be a whole number"),
+        ("choices = [false, true]", 'choices = [false, "no"]', "derived_terms = 'no': must be true or false"),
+        ('"cox", "aft"]', '"cox", "weibull"]', "search.objective = 'weibull': must be one of cox, aft"),
+        ('"ctc_interaction", ', '"ctc_interation", ', "search.panel = 'ctc_interation': must be one of ctc_core"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_its_key(changed, passage, into, named):
     assert named in refusal(changed(passage, into))
+
+
+def test_the_objectives_of_a_definition_are_those_that_can_be_fitted():
+    assert set(OBJECTIVES) == set(boosted.OBJECTIVES)
+
+
+def test_every_parameter_has_values_that_it_can_take():
+    others = {"panel", "derived_terms", "objective"}
+    assert set(NUMBERS) | others == set().union(*REQUIRED_PARAMETERS.values())
 
 
 def test_what_is_not_toml_is_refused_with_its_line(changed):
@@ -119,6 +142,7 @@ def test_a_range_holds_both_its_ends_and_nothing_beyond():
     assert 1 in Range(low=1, high=4)
     assert 4 in Range(low=1, high=4)
     assert 5 not in Range(low=1, high=4)
+    assert True not in Range(low=0, high=4)
     assert "2" not in Range(low=1, high=4)
 
 

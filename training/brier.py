@@ -69,7 +69,7 @@ def brier_contributions(
         Predicted probability of surviving beyond each day.
     time, event : arrays, shape (n_patients,)
     days : array, shape (n_days,)
-        Where `censoring` is positive.
+        Where `censoring` is 0, as on the last day of a study that ended for all at once, nobody is alive after.
     censoring : CensoringDistribution
 
     Returns
@@ -84,7 +84,8 @@ def brier_contributions(
     dead = (time[:, None] <= days) & event[:, None]
     alive = time[:, None] > days
     before = np.where(event, censoring.before(time), 1.0)[:, None]
-    return np.asarray(dead * survival**2 / before + alive * (1 - survival) ** 2 / censoring.at(days), dtype=np.float64)
+    after = np.where(alive, censoring.at(days), 1.0)
+    return np.asarray(dead * survival**2 / before + alive * (1 - survival) ** 2 / after, dtype=np.float64)
 
 
 def integrated(scores: Floats, days: Floats) -> Floats:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Literal, Self
 
@@ -10,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from features.cohort import ENDPOINTS
 from features.errors import PrognosisError
+from features.panel import PANELS
 
 type ParameterValue = bool | int | float | str
 type Parameters = dict[str, ParameterValue]
@@ -40,8 +43,15 @@ class Range(Strict):
             raise ValueError(f"low = {self.low}, high = {self.high}: low must not exceed high, nor be <= 0 with log")
         return self
 
+    @property
+    def whole(self) -> bool:
+        """Whether it holds whole numbers only."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
     def __contains__(self, value: object) -> bool:
-        return isinstance(value, int | float) and self.low <= value <= self.high
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return self.low <= value <= self.high and not (self.whole and value % 1)
 
 
 class Choices(Strict):
@@ -141,6 +151,15 @@ class Definition(Strict):
                 raise ValueError(f"{learner}.default must hold exactly {sorted(needed)}, not {sorted(given)}")
         return self
 
+    @model_validator(mode="after")
+    def _check_values(self) -> Self:
+        for learner in REQUIRED_PARAMETERS:
+            for key, name, value in _stated(getattr(self, learner)):
+                reason = _not_a_value(name, value, panels=(*PANELS, self.features.panel))
+                if reason is not None:
+                    raise ValueError(f"{learner}.{key} = {value!r}: must be {reason}")
+        return self
+
 
 #: The parameters that each learner takes; each must have a default, and may have a dimension to search.
 REQUIRED_PARAMETERS = {
@@ -159,6 +178,46 @@ REQUIRED_PARAMETERS = {
         "reg_lambda",
     },
 }
+
+#: The least of what must be above 0.
+POSITIVE = 1e-9
+#: The numbers that a parameter can be, both ends included; only whole ones where the lower end is an `int`.
+NUMBERS: dict[str, tuple[float, float]] = {
+    "penalty": (POSITIVE, inf),
+    "l1_ratio": (0.0, 1.0),
+    "clinical_factor": (POSITIVE, inf),
+    "rounds": (1, inf),
+    "learning_rate": (POSITIVE, 1.0),
+    "max_depth": (1, inf),
+    "min_child_weight": (0.0, inf),
+    "subsample": (POSITIVE, 1.0),
+    "colsample_bytree": (POSITIVE, 1.0),
+    "reg_lambda": (0.0, inf),
+}
+OBJECTIVES = ("cox", "aft")
+
+
+def _stated(learner: LearnerDefinition) -> Iterator[tuple[str, str, ParameterValue]]:
+    """Yield every value that a learner can be given: its key, its parameter and itself."""
+    for name, value in learner.default.items():
+        yield f"default.{name}", name, value
+    for name, dimension in learner.search.items():
+        ends = dimension.choices if isinstance(dimension, Choices) else (dimension.low, dimension.high)
+        yield from ((f"search.{name}", name, value) for value in ends)
+
+
+def _not_a_value(name: str, value: ParameterValue, *, panels: tuple[str, ...]) -> str | None:
+    """Say what a parameter must be; None where it is."""
+    if name in NUMBERS:
+        low, high = NUMBERS[name]
+        number = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+        kind = "a whole number" if isinstance(low, int) else "a number"
+        fits = number and not (isinstance(low, int) and float(value) % 1)
+        return None if fits else f"{kind} from {low:g} to {high:g}"
+    if name == "derived_terms":
+        return None if isinstance(value, bool) else "true or false"
+    words = panels if name == "panel" else OBJECTIVES
+    return None if value in words else f"one of {', '.join(dict.fromkeys(words))}"
 
 
 def load_definition(path: Path) -> Definition:

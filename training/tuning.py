@@ -83,8 +83,8 @@ def _suggested(trial: optuna.Trial, learner: LearnerDefinition) -> Parameters:
     for name, dimension in learner.search.items():
         if isinstance(dimension, Choices):
             suggested[name] = cast("ParameterValue", trial.suggest_categorical(name, dimension.choices))
-        elif isinstance(dimension.low, int) and isinstance(dimension.high, int):
-            suggested[name] = trial.suggest_int(name, dimension.low, dimension.high, log=dimension.log)
+        elif dimension.whole:
+            suggested[name] = trial.suggest_int(name, int(dimension.low), int(dimension.high), log=dimension.log)
         else:
             suggested[name] = trial.suggest_float(name, dimension.low, dimension.high, log=dimension.log)
     return learner.default | suggested
