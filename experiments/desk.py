@@ -29,7 +29,7 @@ from serving.settings import Settings, settings
 
 logger = logging.getLogger(__name__)
 
-READY_SECONDS = 120.0
+READY_SECONDS = 180.0
 
 
 class DeskError(PrognosisError):
@@ -106,13 +106,15 @@ def run(folders: Sequence[Path], choices: Choices, *, port: int, mlflow_port: in
         pages = start_pages(supervisor, mlflow_port, installation)
         click.echo(f"MLflow   {pages} (runs appear there as they are written)")
         desk = Desk(supervisor, choices, installation, service, pages, started)
-        for cohort in _cohorts(folders, choices, installation):
+        cohorts = _cohorts(folders, choices, installation)
+        for cohort in cohorts:
             supervisor.require_running()
             if _model_of(cohort, choices, installation):
                 desk.open_for(cohort)
         if desk.example is None:
             raise DeskError("no cohort gave a model, so there is nothing to serve; see the lines above.")
-        desk.announce()
+        if len(cohorts) > 1:
+            desk.announce()  # once more, below what the others printed
         supervisor.watch()
 
 

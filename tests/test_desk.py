@@ -34,9 +34,9 @@ class Running:
     def said(self) -> str:
         return self.output.read_text(encoding="utf-8")
 
-    def wait_for(self, words: str, *, times: int = 1) -> str:
+    def wait_for(self, words: str) -> str:
         deadline = time.monotonic() + SECONDS
-        while self.said().count(words) < times:
+        while words not in self.said():
             assert self.process.poll() is None, self.said()
             assert time.monotonic() < deadline, self.said()
             time.sleep(0.2)
@@ -101,7 +101,7 @@ def first_run(place, cohorts, small_definition):
     """What was said and seen while a desk ran for the first time, and what was left when it was stopped."""
     desk = start_desk(cohorts, home=place / "home", definition=small_definition)
     try:
-        said = desk.wait_for("Ctrl-C stops both", times=2)
+        said = desk.wait_for("Ctrl-C stops both")
         deadline = time.monotonic() + SECONDS
         while not answers(f"http://127.0.0.1:{desk.mlflow_port}/health") and time.monotonic() < deadline:
             time.sleep(0.2)
