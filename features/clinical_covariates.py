@@ -15,6 +15,8 @@ ORDERED = {"stage": ("I", "II", "III", "IV"), "grade": ("G1", "G2", "G3", "G4")}
 NUMERIC = ("age",)
 #: A category rarer than this among the training patients tells nothing that could be learned.
 MINIMUM_CATEGORY = 10
+#: Years or ranks; a constant's standard deviation is the rounding of its mean, not always 0.
+NO_SPREAD = 1e-9
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ def _column(clinical: pd.DataFrame, column: str) -> pd.Series:
 def _candidates(column: str, values: pd.Series) -> list[ClinicalCovariate]:
     if column in NUMERIC or column in ORDERED:
         return [ClinicalCovariate(column, None, (), 0.0, 1.0)]
-    counts = values.dropna().astype(str).value_counts()
+    # By name first: of two categories that are equally common, the order of patients must not choose.
+    counts = values.dropna().astype(str).value_counts().sort_index().sort_values(ascending=False, kind="stable")
     known = tuple(sorted(counts.index))
     common = [str(name) for name in sorted(counts.index[counts >= MINIMUM_CATEGORY])]
     if len(known) < 2 or not common:
@@ -122,7 +125,7 @@ def _candidates(column: str, values: pd.Series) -> list[ClinicalCovariate]:
 
 def _standardised(covariate: ClinicalCovariate, raw: Floats, minimum_known: float) -> ClinicalCovariate | None:
     known = raw[np.isfinite(raw)]
-    if len(known) == 0 or len(known) < minimum_known * len(raw) or known.std() == 0:
+    if len(known) == 0 or len(known) < minimum_known * len(raw) or known.std() < NO_SPREAD:
         return None
     return ClinicalCovariate(
         covariate.column, covariate.category, covariate.known, float(known.mean()), float(known.std())

@@ -170,7 +170,8 @@ def _references(cohort: Cohort, panel: Panel, minimum_known: float) -> dict[str,
     references = {}
     present = [symbol for symbol in panel.symbols if symbol in cohort.expression.columns]
     for symbol, values in zip(present, cohort.expression[present].to_numpy(np.float64).T, strict=True):
-        if np.isfinite(values).mean() >= max(minimum_known, 1e-9) and np.nanmin(values) < np.nanmax(values):
+        known = values[np.isfinite(values)]
+        if len(known) and len(known) >= minimum_known * len(values) and known.min() < known.max():
             references[symbol] = NormalScoreReference.fit(values)
     return references
 
@@ -235,4 +236,5 @@ def _raw_term(term: DerivedTerm, scores: Floats, positions: Mapping[str, int]) -
 def _fit_term(term: DerivedTerm, scores: Floats, positions: Mapping[str, int]) -> DerivedTerm:
     raw = _raw_term(term, scores, positions)
     scale = float(raw.std())
-    return replace(term, mean=float(raw.mean()), scale=scale if scale > 0 else 1.0)
+    # A constant's standard deviation is the rounding of its mean; normal scores are of the order of 1.
+    return replace(term, mean=float(raw.mean()), scale=scale if scale > 1e-9 else 1.0)
