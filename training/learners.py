@@ -94,6 +94,9 @@ class LearnerSetting:
             Only the boosted learner draws from it.
         """
         columns = self.columns(covariates, parameters)
+        if not len(columns):
+            # These patients hold none of the narrower panel's genes, or know no clinical column well enough.
+            return FittedLearner(columns, FittedCox(np.zeros(0), np.zeros(0)))
         used = X[:, columns]
         if self.learner == "boosted":
             settings = {k: v for k, v in parameters.items() if k not in ("panel", "derived_terms")}

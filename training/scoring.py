@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.clinical import parse_age, parse_grade, parse_sex, parse_stage
 from features.cohort import DAYS_PER_MONTH
-from features.errors import ClinicalError, PrognosisError
+from features.errors import ClinicalError, PrognosisError, ScaleError
 from features.scales import convert, refusal
 from training.model import PrognosticModel, Variant
 
@@ -21,6 +21,7 @@ RISK_GROUPS = ("low", "intermediate", "high")
 #: A request's word for z-scores against its own patients.
 OWN_REFERENCE = "own"
 SHOWN = 5
+_SIMULATED = ("SIMULATED: this model was trained on simulated patients; its figures say nothing of a real one.",)
 _PARSERS = {"age": parse_age, "sex": parse_sex, "stage": parse_stage, "grade": parse_grade}
 
 
@@ -175,6 +176,7 @@ def _score(
         survival=tuple(zip(horizons, map(float, survival), strict=True)),
         relative_only=relative_only,
         warnings=(
+            *(_SIMULATED if model.simulated else ()),
             *(_relative_warnings(model) if relative_only else ()),
             *_variant_warnings(model, variant, clinical),
             *_gene_warnings(genes, missing),
@@ -211,7 +213,10 @@ def _genes(model: PrognosticModel, profile: Profile, scale: str) -> _Genes:
         )
     values = {gene: profile.expression[given] for given, gene in resolution.symbols.items()}
     raw = np.array(list(values.values()), dtype=np.float64)
-    converted = convert(raw, source=scale, target=model.scale)
+    try:
+        converted = convert(raw, source=scale, target=model.scale)
+    except ScaleError as error:
+        raise ProfileError(f"profile {profile.id!r}: {error}") from error
     return _Genes(dict(zip(values, converted.tolist(), strict=True)), len(profile.expression) - len(values))
 
 

@@ -67,20 +67,38 @@ def planned(judge: Judge, variants: tuple[str, ...]) -> Iterator[Task]:
             yield from (Task(repeat, fold, learner, variant) for learner in reversed(LEARNERS))
 
 
-def run(
-    tasks: list[Task],
-    cohort: Cohort,
-    panel: Panel,
-    definition: Definition,
-    *,
-    judge: Judge,
-    workers: int,
-    progress: Progress | None,
-) -> dict[Task, Outcome]:
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What every task of a training needs; small, as it travels to each worker with each task.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With the panel's genes only.
+    panel : Panel
+    definition : Definition
+    folds : array of int, shape (n_repeats, n_patients)
+    grid_days : array, shape (n_grid,)
+    """
+
+    cohort: Cohort
+    panel: Panel
+    definition: Definition
+    folds: NDArray[np.int64]
+    grid_days: Floats
+
+    def held_out(self, task: Task) -> NDArray[np.intp]:
+        """Return the positions of the patients that the task must not learn from."""
+        if task.repeat == WHOLE:
+            return np.array([], dtype=np.intp)
+        return np.flatnonzero(self.folds[task.repeat] == task.fold)
+
+
+def run(tasks: list[Task], work: Work, *, workers: int, progress: Progress | None) -> dict[Task, Outcome]:
     """Run the tasks side by side; each derives its own seeds, so their order does not matter."""
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-    finished = parallel(joblib.delayed(_perform)(task, cohort, panel, definition, judge) for task in tasks)
-    return dict(_counted(finished, len(tasks), str(cohort), progress))
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", max_nbytes=None)
+    finished = parallel(joblib.delayed(_perform)(task, work) for task in tasks)
+    return dict(_counted(finished, len(tasks), str(work.cohort), progress))
 
 
 def _counted(
@@ -92,17 +110,17 @@ def _counted(
         yield result
 
 
-def _perform(task: Task, cohort: Cohort, panel: Panel, definition: Definition, judge: Judge) -> tuple[Task, Outcome]:
-    seed = derived_seed(definition.seed, str(cohort), task.repeat + 1, task.fold + 1)
-    held_out = np.array([], dtype=np.intp)
-    if task.repeat != WHOLE:
-        held_out = np.flatnonzero(judge.folds[task.repeat] == task.fold)
+def _perform(task: Task, work: Work) -> tuple[Task, Outcome]:
+    cohort, held_out = work.cohort, work.held_out(task)
     training = cohort.subset(np.setdiff1d(np.arange(len(cohort.patients)), held_out))
+    seed = derived_seed(work.definition.seed, str(cohort), task.repeat + 1, task.fold + 1)
     # One thread: tasks run beside each other, and a sum's order must not depend on how many do.
     with threadpool_limits(1):
-        fitted = fit_procedure(training, panel, definition, learner=task.learner, variant=task.variant, seed=seed)
+        fitted = fit_procedure(
+            training, work.panel, work.definition, learner=task.learner, variant=task.variant, seed=seed
+        )
         if task.repeat == WHOLE:
             return task, Outcome(fitted.tuning.score, None, None, fitted)
         linear_predictor = fitted.linear_predictor(cohort.subset(held_out))
-        survival = fitted.baseline.survival(linear_predictor, judge.grid_days)
+        survival = fitted.baseline.survival(linear_predictor, work.grid_days)
     return task, Outcome(fitted.tuning.score, linear_predictor, survival, None)

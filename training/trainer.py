@@ -20,7 +20,7 @@ from training.learners import LEARNERS
 from training.model import CohortSummary, PrognosticModel, Variant
 from training.procedure import FittedProcedure
 from training.results import Estimate, Evaluation, TrainingResult
-from training.tasks import WHOLE, Outcome, Progress, Task, planned, run, run_name
+from training.tasks import WHOLE, Outcome, Progress, Task, Work, planned, run, run_name
 from training.univariate import hazard_ratios
 
 Floats = NDArray[np.float64]
@@ -57,7 +57,8 @@ def train(
     judge = judge_of(cohort, definition)
     narrowed = _only_panel(cohort, panel)
     tasks = list(planned(judge, _variants(narrowed, panel, definition)))
-    outcomes = run(tasks, narrowed, panel, definition, judge=judge, workers=workers, progress=progress)
+    work = Work(narrowed, panel, definition, judge.folds, judge.grid_days)
+    outcomes = run(tasks, work, workers=workers, progress=progress)
     evaluations = _evaluations(outcomes, judge, definition)
     variants = _fitted_variants(outcomes, evaluations, definition)
     headline = evaluations[headline_name(evaluations, definition)]
