@@ -20,6 +20,7 @@ from training.tasks import Progress
 from training.trainer import train
 
 DEFINITIONS = Path(__file__).parent / "definitions"
+LEAST = {"trials": 1, "seed": 0}
 
 
 def definition_for(
@@ -37,7 +38,7 @@ def definition_for(
     Raises
     ------
     DefinitionError
-        If it cannot be read, or is for another cancer type or endpoint.
+        If it cannot be read, is for another cancer type or endpoint, or `trials` or `seed` cannot be.
     """
     own = DEFINITIONS / f"{cancer_type}-{endpoint}.toml"
     chosen = path or (own if own.exists() else DEFINITIONS / "default.toml")
@@ -50,9 +51,17 @@ def definition_for(
     if panel not in PANELS:
         # Beside the definition, wherever the command is run.
         panel = str((chosen.parent / panel).resolve())
-    changed = {"trials": trials or definition.trials, "seed": definition.seed if seed is None else seed}
     settings = definition.features.model_copy(update={"panel": panel})
-    return definition.model_copy(update={**changed, "features": settings})
+    return definition.model_copy(update={**_overrides(trials=trials, seed=seed), "features": settings})
+
+
+def _overrides(**given: int | None) -> dict[str, int]:
+    """Return what takes the place of the definition's, after refusing what a definition could not say."""
+    overrides = {key: value for key, value in given.items() if value is not None}
+    for key, value in overrides.items():
+        if value < LEAST[key]:
+            raise DefinitionError(f"{key} = {value}: must be at least {LEAST[key]}.")
+    return overrides
 
 
 def train_cohort(

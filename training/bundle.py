@@ -62,16 +62,16 @@ def read_bundle(folder: Path) -> PrognosticModel:
         If a file is missing, damaged or unknown, or the format is not this version's.
     """
     contents = _checked(folder)
-    fields = json.loads(contents.pop(MODEL))
-    table = pd.read_parquet(io.BytesIO(contents.pop(HAZARD_RATIOS)))
     try:
+        fields = json.loads(contents.pop(MODEL))
+        table = pd.read_parquet(io.BytesIO(contents.pop(HAZARD_RATIOS)))
         if fields.pop("format") != BUNDLE_FORMAT:
             raise BundleError(f"{folder.name}: {MODEL} is not of bundle format {BUNDLE_FORMAT}.")
         boosters = {name: xgboost.Booster(model_file=bytearray(content)) for name, content in contents.items()}
         return model_of(fields, boosters, table)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BundleError(
-            f"{folder.name}: {MODEL} does not hold a model ({type(error).__name__}: {error}); register it anew."
+            f"{folder.name}: does not hold a model ({type(error).__name__}: {error}); register it anew."
         ) from error
 
 

@@ -52,12 +52,15 @@ def model_fields(model: PrognosticModel) -> tuple[Fields, dict[str, xgboost.Boos
 
 
 def model_of(fields: Fields, boosters: Mapping[str, xgboost.Booster], hazard_ratios: pd.DataFrame) -> PrognosticModel:
-    """Return the model; an unknown or missing field is a TypeError or KeyError."""
-    rest = dict(fields)
+    """Return the model; anything unknown, missing or unread is an Attribute-, Key-, Type- or ValueError."""
+    rest, unread = dict(fields), dict(boosters)
     cohort = rest.pop("cohort")
     variants = {
-        name: _variant_of(content, boosters.get(_booster_file(name))) for name, content in rest.pop("variants").items()
+        name: _variant_of(content, unread.pop(_booster_file(name), None))
+        for name, content in rest.pop("variants").items()
     }
+    if unread:
+        raise ValueError(f"no variant reads {min(unread)}")
     return PrognosticModel(
         cohort=CohortSummary(**{**cohort, "median_follow_up_months": _or_nan(cohort["median_follow_up_months"])}),
         variants=variants,
@@ -71,11 +74,12 @@ def model_of(fields: Fields, boosters: Mapping[str, xgboost.Booster], hazard_rat
 
 
 def _panel_of(fields: Fields) -> Panel:
-    genes = (Gene(**{key: _tuples(value) for key, value in gene.items()}) for gene in fields["genes"])
+    rest = dict(fields)
+    genes = (Gene(**{key: _tuples(value) for key, value in gene.items()}) for gene in rest.pop("genes"))
     interactions = (
-        Interaction(**{key: _tuples(value) for key, value in each.items()}) for each in fields["interactions"]
+        Interaction(**{key: _tuples(value) for key, value in each.items()}) for each in rest.pop("interactions")
     )
-    return Panel(fields["name"], tuple(genes), tuple(interactions))
+    return Panel(genes=tuple(genes), interactions=tuple(interactions), **rest)
 
 
 def _tuples(value: Any) -> Any:
@@ -110,6 +114,7 @@ def _variant_of(fields: Fields, booster: xgboost.Booster | None) -> Variant:
     return Variant(
         features=_features_of(rest.pop("features")),
         fitted=fitted,
+        slope=_number(rest.pop("slope")),
         baseline=BaselineHazard(**{name: _floats(values) for name, values in rest.pop("baseline").items()}),
         reference=_floats(rest.pop("reference")),
         metrics={name: Estimate(*map(_or_nan, values)) for name, values in rest.pop("metrics").items()},
@@ -163,6 +168,12 @@ def _features_of(fields: Fields) -> FeatureState:
 
 def _floats(values: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array(values, dtype=np.float64)
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, float):
+        raise TypeError(f"{value!r} stands where a number with a decimal point does")
+    return value
 
 
 def _or_none(value: float) -> float | None:

@@ -1,0 +1,312 @@
+"""A model as a folder: the same scores after reading as before writing, and nothing damaged is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickletools
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.cohort import Cohort
+from training.boosted import fit_boosted
+from training.bundle import (
+    BUNDLE_FORMAT,
+    HAZARD_RATIOS,
+    MANIFEST,
+    MODEL,
+    BundleError,
+    bundle_digest,
+    read_bundle,
+    write_bundle,
+)
+from training.learners import FittedLearner
+from training.model import PrognosticModel
+from training.results import TrainingResult
+from training.scoring import Profile, score_profiles
+
+KEPT = Path(__file__).resolve().parent / "bundles"
+TREES = {
+    "rounds": 12,
+    "learning_rate": 0.1,
+    "max_depth": 2,
+    "min_child_weight": 1.0,
+    "subsample": 0.8,
+    "colsample_bytree": 0.7,
+    "reg_lambda": 1.0,
+}
+
+
+def with_trees(training: TrainingResult, objective: str) -> PrognosticModel:
+    """The same model with boosted trees in both variants, fitted to the same patients."""
+    cohort, variants = training.cohort, {}
+    for name, variant in training.model.variants.items():
+        X = variant.features.transform(cohort.expression, cohort.clinical)[:, variant.fitted.columns]
+        trees = fit_boosted(X, cohort.time, cohort.event, parameters={**TREES, "objective": objective}, seed=3)
+        fitted = FittedLearner(variant.fitted.columns, trees)
+        variants[name] = replace(variant, learner="boosted", fitted=fitted, slope=0.7)
+    return replace(training.model, variants=variants)
+
+
+@pytest.fixture(scope="module", params=["penalised_cox", "cox", "aft"])
+def model(request, small_training):
+    return small_training.model if request.param == "penalised_cox" else with_trees(small_training, request.param)
+
+
+@pytest.fixture(scope="module")
+def whole_bundle(small_training, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("written") / "bundle"
+    write_bundle(with_trees(small_training, "cox"), folder)
+    return folder
+
+
+@pytest.fixture
+def bundle(whole_bundle, tmp_path):
+    """A bundle with boosted trees that a test may damage."""
+    return shutil.copytree(whole_bundle, tmp_path / "bundle")
+
+
+def resealed(bundle: Path, **contents: bytes) -> Path:
+    """Put contents under the names of `MODEL` or `HAZARD_RATIOS`, and write a manifest that agrees."""
+    for key, content in contents.items():
+        (bundle / {"model": MODEL, "hazard_ratios": HAZARD_RATIOS}[key]).write_bytes(content)
+    names = [path.name for path in bundle.iterdir() if path.name != MANIFEST]
+    files = {name: hashlib.sha256((bundle / name).read_bytes()).hexdigest() for name in names}
+    (bundle / MANIFEST).write_text(json.dumps({"format": BUNDLE_FORMAT, "files": files}), encoding="utf-8")
+    return bundle
+
+
+def changed(bundle: Path, change) -> Path:
+    fields = json.loads((bundle / MODEL).read_text(encoding="utf-8"))
+    change(fields)
+    return resealed(bundle, model=json.dumps(fields).encode())
+
+
+def profiles_of(cohort: Cohort) -> list[Profile]:
+    """Everyone twice: with the clinical covariates that are known, and without."""
+    profiles = []
+    for patient in cohort.patients:
+        expression = cohort.expression.loc[patient].dropna().to_dict()
+        clinical = cohort.clinical.loc[patient].dropna().to_dict()
+        profiles += [Profile(patient, expression, clinical), Profile(f"{patient} genes only", expression)]
+    return profiles
+
+
+def scores(model, cohort):
+    return score_profiles(
+        model, profiles_of(cohort), scale=cohort.scale, zscore_reference=None, horizons_months=[6.0, 12.0]
+    )
+
+
+def test_a_model_scores_the_same_to_the_bit_after_writing_and_reading(model, small_training, tmp_path):
+    write_bundle(model, tmp_path / "bundle")
+    read = read_bundle(tmp_path / "bundle")
+    before, after = scores(model, small_training.cohort), scores(read, small_training.cohort)
+    assert {answer.variant for answer in before} == {"clinical", "genes_only"}
+    assert len({answer.linear_predictor for answer in before}) > 20
+    assert before == after
+
+
+def test_all_that_a_model_says_of_itself_is_read_back(model, tmp_path):
+    write_bundle(model, tmp_path / "bundle")
+    read = read_bundle(tmp_path / "bundle")
+    for name in ("cancer_type", "endpoint", "scale", "zscore_reference", "horizons_months", "horizon_months_max"):
+        assert getattr(read, name) == getattr(model, name)
+    for name in ("cohort", "panel", "gate", "champion_earned", "patient_hashes"):
+        assert getattr(read, name) == getattr(model, name)
+    assert dict(read.provenance) == dict(model.provenance)
+    assert json.dumps(read.definition) == json.dumps(model.definition)
+    tables = (table.astype(object).where(table.notna(), None) for table in (read.hazard_ratios, model.hazard_ratios))
+    pd.testing.assert_frame_equal(*tables)
+    for name, variant in model.variants.items():
+        again = read.variants[name]
+        assert (again.learner, again.parameters, again.metrics) == (
+            variant.learner,
+            variant.parameters,
+            variant.metrics,
+        )
+        assert (again.genes, again.clinical) == (variant.genes, variant.clinical)
+        assert again.features.covariates == variant.features.covariates
+
+
+def test_a_bundle_that_is_read_and_written_again_is_the_same_bundle(model, tmp_path):
+    first = write_bundle(model, tmp_path / "first")
+    again = write_bundle(read_bundle(tmp_path / "first"), tmp_path / "again")
+    assert (tmp_path / "first" / MODEL).read_bytes() == (tmp_path / "again" / MODEL).read_bytes()
+    assert first == bundle_digest(tmp_path / "first")
+    assert again == bundle_digest(tmp_path / "again")
+
+
+def test_figures_that_could_not_be_had_are_read_back_as_such(small_training, tmp_path):
+    unknown = replace(small_training.model.cohort, median_follow_up_months=float("nan"))
+    write_bundle(replace(small_training.model, cohort=unknown), tmp_path / "bundle")
+    assert np.isnan(read_bundle(tmp_path / "bundle").cohort.median_follow_up_months)
+
+
+def test_a_bundle_holds_no_pickle(bundle):
+    for path in bundle.iterdir():
+        assert path.suffix in {".json", ".parquet", ".ubj"}
+        with pytest.raises(ValueError, match=r"."):
+            list(pickletools.genops(path.read_bytes()))
+
+
+def test_a_bundle_names_no_patient(whole_bundle, small_training):
+    patients = [str(patient).encode() for patient in small_training.cohort.patients]
+    for path in whole_bundle.iterdir():
+        content = path.read_bytes()
+        assert not any(patient in content for patient in patients)
+    hashed = hashlib.sha256(patients[0]).hexdigest()
+    assert hashed in read_bundle(whole_bundle).patient_hashes
+
+
+def test_one_changed_byte_of_any_file_is_refused(bundle):
+    for path in sorted(bundle.iterdir()):
+        content = path.read_bytes()
+        for position in (0, len(content) // 2, len(content) - 2):
+            flipped = bytearray(content)
+            flipped[position] ^= 0x01
+            path.write_bytes(flipped)
+            if path.name == MANIFEST:
+                # Its digest is kept where the model is registered.
+                assert _refused_or_another(bundle, hashlib.sha256(content).hexdigest())
+            else:
+                with pytest.raises(BundleError, match=f"{path.name} is damaged"):
+                    read_bundle(bundle)
+        path.write_bytes(content)
+    read_bundle(bundle)
+
+
+def _refused_or_another(bundle: Path, digest: str) -> bool:
+    try:
+        return bundle_digest(bundle) != digest
+    except BundleError:
+        return True
+
+
+def test_a_missing_file_is_refused_by_name(bundle):
+    for path in sorted(bundle.iterdir()):
+        content = path.read_bytes()
+        path.unlink()
+        with pytest.raises(BundleError, match=path.name):
+            read_bundle(bundle)
+        path.write_bytes(content)
+
+
+def test_a_file_too_many_is_refused_by_name(bundle):
+    (bundle / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(BundleError, match=r"notes\.txt"):
+        read_bundle(bundle)
+
+
+def test_a_folder_that_was_half_written_is_no_bundle(bundle):
+    (bundle / MANIFEST).unlink()
+    for read in (read_bundle, bundle_digest):
+        with pytest.raises(BundleError, match="is not a bundle"):
+            read(bundle)
+
+
+def test_a_folder_that_is_not_there_is_no_bundle(tmp_path):
+    with pytest.raises(BundleError, match="is not a bundle"):
+        read_bundle(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    "manifest", ["", "{", "[]", "{}", '"x"', '{"format": 1, "files": []}', '{"format": 1, "files": {}}']
+)
+def test_a_manifest_that_says_nothing_is_refused(bundle, manifest):
+    (bundle / MANIFEST).write_text(manifest, encoding="utf-8")
+    with pytest.raises(BundleError):
+        read_bundle(bundle)
+
+
+def test_a_format_that_is_not_known_is_refused_with_both_numbers(bundle):
+    manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    (bundle / MANIFEST).write_text(json.dumps({**manifest, "format": 99}), encoding="utf-8")
+    with pytest.raises(BundleError, match=r"format 99 is unknown; this version reads 1"):
+        read_bundle(bundle)
+
+
+def test_a_model_of_another_format_than_its_manifests_is_refused(bundle):
+    with pytest.raises(BundleError, match="is not of bundle format 1"):
+        read_bundle(changed(bundle, lambda fields: fields.update(format=2)))
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.99])
+def test_a_model_file_that_is_cut_short_is_refused_even_under_a_manifest_that_agrees(bundle, part):
+    content = (bundle / MODEL).read_bytes()
+    with pytest.raises(BundleError, match="does not hold a model"):
+        read_bundle(resealed(bundle, model=content[: int(part * len(content))]))
+
+
+def test_a_table_that_is_none_is_refused_even_under_a_manifest_that_agrees(bundle):
+    with pytest.raises(BundleError, match="does not hold a model"):
+        read_bundle(resealed(bundle, hazard_ratios=b"gene\nCD44\n"))
+
+
+def test_trees_that_cannot_be_read_are_refused_even_under_a_manifest_that_agrees(bundle):
+    (bundle / "booster_clinical.ubj").write_bytes(b"no trees")
+    with pytest.raises(BundleError, match="does not hold a model"):
+        read_bundle(resealed(bundle))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda fields: fields.update(colour="red"),
+        lambda fields: fields["variants"]["clinical"].update(colour="red"),
+        lambda fields: fields["variants"]["clinical"]["features"].update(colour="red"),
+        lambda fields: fields["variants"]["clinical"]["predictor"].update(colour="red"),
+        lambda fields: fields["variants"]["clinical"]["baseline"].update(colour=[1.0]),
+        lambda fields: fields["cohort"].update(colour="red"),
+        lambda fields: fields["panel"]["genes"][0].update(colour="red"),
+        lambda fields: fields["panel"].update(colour="red"),
+        lambda fields: fields.pop("gate"),
+        lambda fields: fields["variants"]["clinical"].pop("slope"),
+        lambda fields: fields["variants"]["clinical"].update(slope="steep"),
+        lambda fields: fields["variants"].update(clinical=[]),
+        lambda fields: fields.update(variants=[]),
+        lambda fields: fields.update(panel=3),
+    ],
+)
+def test_a_field_that_is_unknown_missing_or_no_such_thing_is_refused(bundle, change):
+    with pytest.raises(BundleError, match="does not hold a model"):
+        read_bundle(changed(bundle, change))
+
+
+def test_trees_that_no_variant_reads_are_refused(bundle):
+    shutil.copy(bundle / "booster_clinical.ubj", bundle / "booster_other.ubj")
+    with pytest.raises(BundleError, match=r"booster_other\.ubj"):
+        read_bundle(resealed(bundle))
+
+
+def test_a_folder_that_holds_something_is_never_written_into(small_training, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(BundleError, match="holds files"):
+        write_bundle(small_training.model, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("version", range(1, BUNDLE_FORMAT + 1))
+def test_a_bundle_of_every_format_there_was_still_gives_the_scores_it_gave(version):
+    model = read_bundle(KEPT / f"format_{version}")
+    kept = json.loads((KEPT / f"format_{version}.scores.json").read_text(encoding="utf-8"))
+    profiles = [Profile(**profile) for profile in kept["profiles"]]
+    answers = score_profiles(model, profiles, scale=kept["scale"], zscore_reference=None, horizons_months=None)
+    assert model.simulated
+    assert {model.variants[name].learner for name in model.variants} == {"penalised_cox", "boosted"}
+    assert [answer.variant for answer in answers] == [score["variant"] for score in kept["scores"]]
+    for answer, score in zip(answers, kept["scores"], strict=True):
+        assert answer.linear_predictor == pytest.approx(score["linear_predictor"], abs=1e-12)
+        assert answer.risk_percentile == pytest.approx(score["risk_percentile"], abs=1e-12)
+        assert dict(answer.survival) == pytest.approx(dict(map(tuple, score["survival"])), abs=1e-12)
+        assert answer.risk_group == score["risk_group"]
+
+
+def test_the_kept_bundles_are_small_and_of_simulated_patients():
+    for folder in KEPT.glob("format_?"):
+        assert sum(path.stat().st_size for path in folder.iterdir()) < 300_000
