@@ -20,6 +20,8 @@ NEWTON_STEPS = 50
 NEWTON_TOLERANCE = 1e-9
 #: A step that would multiply a hazard by more than e**5 is shortened: beyond it the quadratic model means nothing.
 LONGEST_STEP = 5.0
+#: Of a sum over patients, relative: a last Newton step that falls by no more than this has not failed.
+ROUNDING = 1e-13
 
 
 class FitError(PrognosisError):
@@ -43,7 +45,8 @@ class FittedCox:
 
     def linear_predictor(self, X: Floats) -> Floats:
         """Return the log relative hazard against the training mean, shape (n_patients,); higher is worse."""
-        return np.asarray((X - self.means) @ self.coefficients, dtype=np.float64)
+        # Summed row by row: a matrix product may round a patient alone otherwise than the same among many.
+        return np.asarray(((X - self.means) * self.coefficients).sum(axis=1), dtype=np.float64)
 
 
 def fit_penalised_cox(X: Floats, time: Floats, event: Bools, *, penalty: Floats, l1_ratio: float) -> FittedCox:
@@ -146,7 +149,7 @@ def _improved(
     for halvings in range(30):
         end = beta + step / 2**halvings
         reached = likelihood.value(end) - float(penalty @ end**2) / 2
-        if reached >= value:
+        if reached >= value - ROUNDING * abs(value):
             return end, reached - value, reached
     return beta, 0.0, value
 
