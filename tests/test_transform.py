@@ -222,10 +222,11 @@ def test_derived_terms_have_mean_0_and_sd_1_in_training(seed):
     np.testing.assert_allclose(columns.std(axis=0), 1, rtol=1e-10)
 
 
-def test_a_term_that_is_constant_in_training_stays_harmless_in_later_patients():
-    # R and M are high in the same half: R×M is the square of one score for all.
-    half = [0.0] * 7 + [1.0] * 7
-    expression = pd.DataFrame({"R": half, "M": half}, index=[f"patient {i}" for i in range(14)])
+@pytest.mark.parametrize("n_each", [5, 14, 38])
+def test_a_term_that_is_constant_in_training_stays_harmless_in_later_patients(n_each):
+    # R and M are high in the same half: R×M is the square of one score for all, and its SD nothing but rounding.
+    half = [0.0] * n_each + [1.0] * n_each
+    expression = pd.DataFrame({"R": half, "M": half}, index=[f"patient {i}" for i in range(2 * n_each)])
     state = fit(cohort_of(expression))
     later = state.transform(pd.DataFrame({"R": [0.0], "M": [1.0]}), pd.DataFrame(index=[0]))
     assert np.abs(later).max() < 10
