@@ -86,20 +86,22 @@ def test_the_fitted_procedure_is_the_same_whatever_the_held_out_patients_hold(co
 
 
 @pytest.mark.parametrize("learner", ["penalised_cox", "boosted"])
-def test_a_fold_is_predicted_by_a_fit_that_never_saw_its_outcomes(cohort, definition, learner, monkeypatch):
+def test_a_fold_is_predicted_by_a_fit_that_never_saw_its_outcomes(definition, learner, monkeypatch):
+    cohort = simulate_cohort("KIRC", seed=1, n_patients=400, n_background=0)
     # The same folds before and after outcomes change hands within one fold: only that fold may keep its figures.
-    folds = np.arange(120) % 2
+    folds = np.arange(400) % 2
     monkeypatch.setattr("training.procedure.stratified_folds", lambda *_: folds)
     untuned = definition.model_copy(update={learner: getattr(definition, learner).model_copy(update={"search": {}})})
-    order = np.arange(120)
-    order[folds == 0] = np.roll(order[folds == 0], 7)
+    order = np.arange(400)
+    by_time = np.flatnonzero(folds == 0)[np.argsort(cohort.time[folds == 0])]
+    order[by_time] = by_time.reshape(-1, 2)[:, ::-1].ravel()  # neighbours in time: the signal stays
     exchanged = replace(cohort, time=cohort.time[order], event=cohort.event[order])
     first, second = (fit(each, untuned, learner=learner, variant="clinical") for each in (cohort, exchanged))
     assert first.slope > 0
-    assert second.slope > 0
+    assert second.slope > 0  # else there is nothing to compare
     before, after = first.out_of_fold / first.slope, second.out_of_fold / second.slope
     np.testing.assert_allclose(after[folds == 0], before[folds == 0], rtol=1e-12)
-    assert not np.isclose(after[folds == 1], before[folds == 1]).any()
+    assert not np.allclose(after[folds == 1], before[folds == 1])
 
 
 def test_learners_that_are_given_one_seed_are_tuned_on_the_same_inner_folds(cohort, definition, monkeypatch):
