@@ -1,0 +1,400 @@
+"""Scores of single patients: their direction, their arithmetic, and what is refused in which words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.panel import load_panel
+from features.readers import read_cohort
+from features.scales import convert
+from training.bundle import write_bundle
+from training.definition import load_definition
+from training.evaluation import judge_of
+from training.learners import FittedLearner
+from training.penalised_cox import FittedCox
+from training.scoring import Profile, ProfileError, RequestError, risk_group, risk_percentile, score_profiles
+from training.trainer import train
+
+CLINICAL = {"age": 61.0, "sex": "female", "stage": "III", "grade": "G3"}
+
+
+@pytest.fixture(scope="module")
+def model(small_training):
+    """The trained model with a slope that is not 0, so that every figure can move."""
+    variants = {name: replace(variant, slope=1.0) for name, variant in small_training.model.variants.items()}
+    return replace(small_training.model, variants=variants)
+
+
+@pytest.fixture(scope="module")
+def zscore_model(model):
+    reference = "all samples of study X"
+    return replace(model, cancer_type="KIRC", scale="zscore", zscore_reference=reference)
+
+
+@pytest.fixture(scope="module")
+def typical(small_training):
+    """The expression of a median patient."""
+    expression = small_training.cohort.expression
+    return expression[[gene for gene in expression if gene in small_training.model.panel.symbols]].median().to_dict()
+
+
+def answered(model, *profiles, scale=None, zscore_reference=None, horizons_months=(12.0,)):
+    return score_profiles(
+        model,
+        profiles,
+        scale=scale or model.scale,
+        zscore_reference=zscore_reference,
+        horizons_months=horizons_months,
+    )
+
+
+def score(model, expression, clinical=None, **request):
+    (answer,) = answered(model, Profile("p1", expression, clinical), **request)
+    if isinstance(answer, ProfileError):
+        raise answer
+    return answer
+
+
+def strongest_gene(variant):
+    """The gene with the largest coefficient."""
+    covariates = variant.features.covariates
+    weighed = zip(variant.fitted.columns, variant.fitted.predictor.coefficients, strict=True)
+    return max(((w, covariates[j].name) for j, w in weighed if covariates[j].kind == "gene"))
+
+
+def profiles_of(cohort):
+    return [
+        Profile(
+            patient,
+            cohort.expression.loc[patient].dropna().to_dict(),
+            cohort.clinical.loc[patient].dropna().to_dict(),
+        )
+        for patient in cohort.patients
+    ]
+
+
+def test_more_of_the_gene_with_the_largest_coefficient_is_worse_in_every_figure(model, typical, small_training):
+    coefficient, gene = strongest_gene(model.variants["genes_only"])
+    assert coefficient > 0
+    values = small_training.cohort.expression[gene].quantile([0.02, 0.5, 0.98])
+    answers = [score(model, {**typical, gene: value}) for value in values]
+    low, middle, high = answers
+    assert low.linear_predictor < middle.linear_predictor < high.linear_predictor
+    assert low.risk_percentile <= middle.risk_percentile <= high.risk_percentile
+    assert low.risk_percentile < high.risk_percentile
+    assert low.survival[0][1] > middle.survival[0][1] > high.survival[0][1]
+
+
+def test_survival_falls_with_the_horizon_and_horizons_keep_the_order_asked(model, typical):
+    horizons = (24.0, 6.0, 12.0, model.horizon_months_max)
+    survival = score(model, typical, horizons_months=horizons).survival
+    assert tuple(months for months, _ in survival) == horizons
+    by_month = dict(survival)
+    assert 1 >= by_month[6.0] > by_month[12.0] > by_month[24.0] > by_month[model.horizon_months_max] > 0
+
+
+def test_the_models_own_horizons_are_answered_where_none_are_asked(model, typical):
+    survival = score(model, typical, horizons_months=None).survival
+    assert tuple(months for months, _ in survival) == model.horizons_months
+
+
+def test_survival_is_the_baselines_raised_to_the_hazard(model, typical):
+    answer = score(model, typical)
+    hazard = model.variants["genes_only"].baseline.at(np.array([12 * 365.2425 / 12]))[0]
+    assert answer.survival[0][1] == pytest.approx(np.exp(-hazard * np.exp(answer.linear_predictor)), rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("linear_predictor", "percentile"), [(-3.0, 0.0), (-1.0, 12.5), (0.0, 50.0), (0.5, 75.0), (2.0, 87.5), (9.0, 100.0)]
+)
+def test_the_percentile_is_the_share_below_with_equals_counted_half(linear_predictor, percentile):
+    # Four patients: one below 0, two at 0, one above.
+    assert risk_percentile(np.array([-1.0, 0.0, 0.0, 2.0]), linear_predictor) == percentile
+
+
+@pytest.mark.parametrize(
+    ("percentile", "group"),
+    [(0, "low"), (33.3, "low"), (33.4, "intermediate"), (66.6, "intermediate"), (66.7, "high"), (100, "high")],
+)
+def test_the_groups_are_tertiles_of_the_percentile(percentile, group):
+    assert risk_group(percentile) == group
+
+
+def test_answers_come_in_the_order_of_the_profiles(model, typical, small_training):
+    _, gene = strongest_gene(model.variants["genes_only"])
+    values = small_training.cohort.expression[gene].dropna().iloc[:20]
+    profiles = [Profile(f"p{i}", {**typical, gene: value}) for i, value in enumerate(values)]
+    forwards, backwards = answered(model, *profiles), answered(model, *reversed(profiles))
+    assert [answer.id for answer in forwards] == [profile.id for profile in profiles]
+    assert forwards == backwards[::-1]
+
+
+def test_every_patient_alone_gets_the_figures_of_the_batch(model, small_training):
+    profiles = profiles_of(small_training.cohort)
+    batch = answered(model, *profiles)
+    assert {answer.variant for answer in batch} == {"clinical", "genes_only"}
+    for profile, together in zip(profiles[:40], batch, strict=False):
+        (alone,) = answered(model, profile)
+        assert (alone.id, alone.variant, alone.warnings) == (together.id, together.variant, together.warnings)
+        # A sum over many patients at once may round its last bit differently.
+        assert alone.linear_predictor == pytest.approx(together.linear_predictor, abs=1e-12)
+        assert alone.risk_percentile == pytest.approx(together.risk_percentile, abs=1e-9)
+        assert dict(alone.survival) == pytest.approx(dict(together.survival), abs=1e-12)
+
+
+def test_a_patients_score_is_the_variants_linear_predictor_of_the_cohorts_row(model, small_training):
+    cohort, variant = small_training.cohort, model.variants["clinical"]
+    together = variant.linear_predictor(cohort.expression, cohort.clinical)
+    pairs = [
+        (answer.linear_predictor, expected)
+        for answer, expected in zip(answered(model, *profiles_of(cohort)), together, strict=True)
+        if answer.variant == "clinical"
+    ]
+    assert len(pairs) > 50
+    np.testing.assert_allclose(*zip(*pairs, strict=True), rtol=1e-10, atol=1e-12)
+
+
+def test_scoring_changes_nothing_in_the_model(model, small_training, tmp_path):
+    before = write_bundle(model, tmp_path / "before")
+    answered(model, *profiles_of(small_training.cohort))
+    assert write_bundle(model, tmp_path / "after") == before
+
+
+@pytest.mark.parametrize("scale", ["tpm", "log2_tpm_0001"])
+def test_values_on_a_scale_that_has_a_formula_score_as_their_conversion(model, typical, scale):
+    there = dict(zip(typical, convert(np.array(list(typical.values())), source=model.scale, target=scale), strict=True))
+    answer = score(model, there, scale=scale)
+    assert answer.linear_predictor == pytest.approx(score(model, typical).linear_predictor, abs=1e-9)
+    assert not answer.relative_only
+
+
+@pytest.mark.parametrize(
+    ("scale", "reason"),
+    [
+        ("counts", "counts also need the length of every gene"),
+        ("zscore", "reference are not part of the values"),
+        ("microarray_log2", "related by no formula"),
+        ("log2_rsem_1", "normalise each sample differently"),
+    ],
+)
+def test_a_scale_without_a_formula_is_refused_with_the_reason(model, typical, scale, reason):
+    with pytest.raises(RequestError, match=f"was trained on scale log2_tpm_1: {scale} cannot .*{reason}") as refused:
+        score(model, typical, scale=scale)
+    assert refused.value.field == "scale"
+
+
+def test_another_scale_is_refused_by_a_zscore_model(zscore_model, typical):
+    with pytest.raises(RequestError, match="was trained on scale zscore: tpm cannot be converted"):
+        score(zscore_model, typical, scale="tpm")
+
+
+@pytest.mark.parametrize("reference", [None, "own"])
+def test_zscores_of_ones_own_are_relative_only_and_say_so_first(zscore_model, typical, reference):
+    answer = score(zscore_model, dict.fromkeys(typical, 0.1), zscore_reference=reference)
+    assert answer.relative_only
+    assert answer.warnings[0].startswith("z-scores against another reference than the model's (all samples of study X)")
+
+
+def test_zscores_against_the_models_reference_by_name_are_not_relative(zscore_model, typical):
+    answer = score(zscore_model, dict.fromkeys(typical, 0.1), zscore_reference="all samples of study X")
+    assert not answer.relative_only
+    assert not any("z-scores" in warning for warning in answer.warnings)
+
+
+def test_zscores_against_a_third_reference_are_refused_by_both_names(zscore_model, typical):
+    with pytest.raises(RequestError, match=r"'normals' mean nothing .* 'all samples of study X'") as refused:
+        score(zscore_model, dict.fromkeys(typical, 0.1), zscore_reference="normals")
+    assert refused.value.field == "zscore_reference"
+
+
+@pytest.mark.parametrize("past", [0.0, -1.0, float("nan"), 1e6])
+def test_a_horizon_that_cannot_be_answered_is_refused_by_name(model, typical, past):
+    with pytest.raises(RequestError, match=re.escape(f"survival at {past:g} months cannot be answered")) as refused:
+        score(model, typical, horizons_months=(12.0, past))
+    assert refused.value.field == "horizons_months"
+    assert f"{model.horizon_months_max:g} months (horizon_months_max)" in str(refused.value)
+
+
+def test_the_last_horizon_itself_is_answered_and_the_next_is_not(model, typical):
+    last = model.horizon_months_max
+    assert 0 < score(model, typical, horizons_months=(last,)).survival[0][1] < 1
+    with pytest.raises(RequestError):
+        score(model, typical, horizons_months=(last + 0.1,))
+
+
+def test_too_few_genes_are_refused_with_both_counts_and_half_are_enough(model, typical):
+    variant = model.variants["genes_only"]
+    genes, needed = variant.genes, int(np.ceil(len(variant.genes) * variant.minimum_gene_fraction))
+    kept = {gene: typical[gene] for gene in genes[: needed - 1]}
+    with pytest.raises(
+        ProfileError, match=f"'p1': holds {needed - 1} of the {len(genes)} genes .* at least {needed} are needed"
+    ):
+        score(model, kept)
+    enough = score(model, {gene: typical[gene] for gene in genes[:needed]})
+    assert np.isfinite(enough.linear_predictor)
+
+
+def test_no_gene_at_all_is_refused(model):
+    with pytest.raises(ProfileError, match="holds 0 of the"):
+        score(model, {})
+
+
+def test_missing_genes_are_counted_and_named(model, typical):
+    first, second = model.variants["genes_only"].genes[:2]
+    answer = score(model, {gene: value for gene, value in typical.items() if gene not in (first, second)})
+    assert f"2 genes are missing and were estimated from the others: {first}, {second}." in answer.warnings
+    assert not any("missing" in warning for warning in score(model, typical).warnings)
+
+
+def test_a_value_that_is_not_a_number_counts_as_missing(model, typical):
+    gene = model.variants["genes_only"].genes[0]
+    without = score(model, {name: value for name, value in typical.items() if name != gene})
+    assert score(model, {**typical, gene: float("nan")}) == without
+
+
+def test_genes_outside_the_panel_are_ignored_and_counted(model, typical):
+    answer = score(model, {**typical, "GAPDH": 11.0, "TP53": 4.0})
+    assert "2 of the genes sent are not in the model's panel and were ignored." in answer.warnings
+    assert answer.linear_predictor == score(model, typical).linear_predictor
+
+
+@pytest.mark.parametrize("vocabulary", ["ensembl", "ensembl with version", "entrez", "alias"])
+def test_a_gene_under_another_identifier_is_the_same_gene(model, typical, vocabulary):
+    word = {
+        "ensembl": lambda gene: gene.ensembl_id,
+        "ensembl with version": lambda gene: f"{gene.ensembl_id}.7",
+        "entrez": lambda gene: str(gene.entrez_id),
+        "alias": lambda gene: (*gene.previous_symbols, *gene.aliases, gene.symbol)[0],
+    }[vocabulary]
+    names = {gene.symbol: word(gene) for gene in model.panel.genes}
+    renamed = {names[symbol]: value for symbol, value in typical.items()}
+    assert set(renamed) != set(typical)
+    assert score(model, renamed) == score(model, typical)
+
+
+def test_one_gene_under_two_names_is_refused_by_both(model, typical):
+    # An alias beside its symbol is passed over; two identifiers that are equally sure are a contradiction.
+    cd44 = next(gene for gene in model.panel.genes if gene.symbol == "CD44")
+    with pytest.raises(ProfileError, match=f"'CD44' and '{cd44.ensembl_id}' are the same gene, CD44"):
+        score(model, {**typical, cd44.ensembl_id: 3.0})
+
+
+@pytest.mark.parametrize("lacking", ["age", "sex", "stage", "grade"])
+def test_one_unknown_covariate_makes_the_genes_only_model_answer_and_is_named(model, typical, lacking):
+    assert lacking in model.variants["clinical"].clinical
+    whole = score(model, typical, CLINICAL)
+    assert whole.variant == "clinical"
+    for clinical in ({k: v for k, v in CLINICAL.items() if k != lacking}, {**CLINICAL, lacking: None}):
+        answer = score(model, typical, clinical)
+        assert answer.variant == "genes_only"
+        assert f"clinical covariates not known: {lacking}; the genes-only model answered." in answer.warnings
+        assert answer.linear_predictor == score(model, typical).linear_predictor
+
+
+@pytest.mark.parametrize("stage", ["X", "Stage X", "[Not Available]", ""])
+def test_a_stage_that_says_nothing_is_never_imputed(model, typical, stage):
+    answer = score(model, typical, {**CLINICAL, "stage": stage})
+    assert answer.variant == "genes_only"
+    assert any("stage" in warning for warning in answer.warnings)
+
+
+def test_a_higher_stage_moves_the_answer_by_its_coefficient(model, typical):
+    variant = model.variants["clinical"]
+    names = [variant.features.covariates[j].name for j in variant.fitted.columns]
+    coefficient = variant.fitted.predictor.coefficients[names.index("stage")]
+    scale = next(c.scale for c in variant.features.clinical.covariates if c.column == "stage")
+    two, four = (score(model, typical, {**CLINICAL, "stage": stage}).linear_predictor for stage in ("II", "Stage IVA"))
+    assert four - two == pytest.approx(2 * coefficient / scale, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "nonsense", [{"age": 300.0}, {"age": "old"}, {"sex": "blue"}, {"stage": "nine"}, {"grade": "G9"}]
+)
+def test_clinical_nonsense_is_the_fault_of_its_profile_alone(model, typical, nonsense):
+    bad, good = Profile("bad", typical, {**CLINICAL, **nonsense}), Profile("good", typical, CLINICAL)
+    first, second = answered(model, bad, good)
+    assert isinstance(first, ProfileError)
+    assert str(first).startswith("profile 'bad': ")
+    assert next(iter(nonsense)) in str(first)
+    assert second == replace(score(model, typical, CLINICAL), id="good")
+
+
+def test_a_value_that_its_scale_cannot_take_is_the_fault_of_its_profile_alone(model, typical):
+    bad, good = Profile("bad", {**typical, "CD44": -3.0}), Profile("good", typical)
+    first, second = answered(model, bad, good, scale="tpm")
+    assert isinstance(first, ProfileError)
+    assert "profile 'bad': 1 of" in str(first)
+    assert second.id == "good"
+
+
+def test_a_value_too_large_to_be_converted_is_the_fault_of_its_profile(model, typical):
+    with pytest.raises(ProfileError, match="CD44"):
+        score(replace(model, scale="tpm"), {**typical, "CD44": 5000.0}, scale="log2_tpm_1")
+
+
+def test_a_model_that_is_not_better_than_chance_says_so(model, typical):
+    variant = model.variants["genes_only"]
+    estimate = replace(variant.metrics["concordance_harrell"], value=0.51, lower=0.44, upper=0.58)
+    poor = replace(variant, metrics={**variant.metrics, "concordance_harrell": estimate})
+    answer = score(replace(model, variants={"genes_only": poor}), typical)
+    assert "not shown to be better than chance: out-of-fold concordance 0.51 (0.44 to 0.58)" in " ".join(
+        answer.warnings
+    )
+    good = replace(variant, metrics={"concordance_harrell": replace(estimate, lower=0.501)})
+    assert "chance" not in " ".join(score(replace(model, variants={"genes_only": good}), typical).warnings)
+
+
+def test_a_model_without_signal_gives_everyone_the_cohorts_survival_and_says_so(model, typical, small_training):
+    flat = replace(model.variants["genes_only"], slope=0.0, reference=np.zeros(120))
+    answers = answered(replace(model, variants={"genes_only": flat}), *profiles_of(small_training.cohort)[:5])
+    assert {(answer.linear_predictor, answer.risk_percentile, answer.risk_group) for answer in answers} == {
+        (0.0, 50.0, "intermediate")
+    }
+    assert all(any("no signal" in warning for warning in answer.warnings) for answer in answers)
+
+
+def test_a_model_whose_predictor_is_turned_around_ranks_the_other_way(model, small_training):
+    variant = model.variants["genes_only"]
+    fitted = variant.fitted.predictor
+    turned = FittedLearner(variant.fitted.columns, FittedCox(-fitted.coefficients, fitted.means))
+    flipped = replace(model, variants={"genes_only": replace(variant, fitted=turned)})
+    profiles = [Profile(profile.id, profile.expression) for profile in profiles_of(small_training.cohort)]
+    there, back = answered(model, *profiles), answered(flipped, *profiles)
+    np.testing.assert_allclose([a.linear_predictor for a in there], [-a.linear_predictor for a in back], rtol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def kirc(real_cohorts, small_definition):
+    """KIRC, trained small on a half of its patients and asked about the others."""
+    folder = real_cohorts / "KIRC"
+    if not folder.is_dir():
+        pytest.skip(f"no KIRC at {real_cohorts}")
+    cohort = read_cohort(folder, endpoint="OS")
+    definition = load_definition(small_definition).model_copy(update={"trials": 1})
+    held_out = judge_of(cohort, definition).folds[0] == 0
+    training = cohort.subset(np.flatnonzero(~held_out))
+    result = train(training, load_panel("ctc_core"), definition, provenance={}, workers=1)
+    return result.model, cohort.subset(np.flatnonzero(held_out))
+
+
+def test_real_patients_who_were_never_seen_are_all_scored_and_ranked_better_than_chance(kirc):
+    model, unseen = kirc
+    answers = score_profiles(
+        model,
+        profiles_of(unseen),
+        scale=unseen.scale,
+        zscore_reference=unseen.zscore_reference,
+        horizons_months=(12.0, 36.0),
+    )
+    assert not [answer for answer in answers if isinstance(answer, ProfileError)]
+    assert not any(answer.relative_only for answer in answers)
+    table = pd.DataFrame({"percentile": [a.risk_percentile for a in answers], "event": unseen.event})
+    assert table["percentile"].between(0, 100).all()
+    assert table["percentile"].max() - table["percentile"].min() > 50
+    assert all(0 < p36 < p12 <= 1 for (_, p12), (_, p36) in (answer.survival for answer in answers))
+    assert table.groupby("event")["percentile"].mean().diff().iloc[-1] > 10
