@@ -75,10 +75,12 @@ class ClinicalEncoder:
         standardised = [(c.raw(_column(clinical, c.column)) - c.mean) / c.scale for c in self.covariates]
         return np.nan_to_num(np.column_stack(standardised)) if standardised else np.empty((len(clinical), 0))
 
-    def missing(self, clinical: pd.DataFrame) -> tuple[str, ...]:
-        """Return the columns that are read and not known in every one of these patients."""
-        lacking = [c.column for c in self.covariates if np.isnan(c.raw(_column(clinical, c.column))).any()]
-        return tuple(dict.fromkeys(lacking))
+    def lacking(self, clinical: pd.DataFrame) -> list[tuple[str, ...]]:
+        """Return, for each patient, the columns that are read and not known."""
+        unknown: dict[str, NDArray[np.bool_]] = {}
+        for covariate in self.covariates:
+            unknown[covariate.column] = np.isnan(covariate.raw(_column(clinical, covariate.column)))
+        return [tuple(name for name, rows in unknown.items() if rows[i]) for i in range(len(clinical))]
 
     @classmethod
     def fit(cls, clinical: pd.DataFrame, columns: tuple[str, ...], *, minimum_known: float) -> ClinicalEncoder:

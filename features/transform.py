@@ -201,7 +201,9 @@ def impute_conditional_mean(scores: Floats, correlation: Floats) -> Floats:
         rows = np.flatnonzero((missing == pattern).all(axis=1))
         known = ~pattern
         weights = np.linalg.solve(correlation[np.ix_(known, known)], correlation[np.ix_(known, pattern)])
-        filled[np.ix_(rows, np.flatnonzero(pattern))] = scores[np.ix_(rows, np.flatnonzero(known))] @ weights
+        given = scores[np.ix_(rows, np.flatnonzero(known))]
+        # Not a matrix product, which may round a patient alone otherwise than the same among many.
+        filled[np.ix_(rows, np.flatnonzero(pattern))] = np.einsum("ij,jk->ik", given, weights)
     return filled
 
 

@@ -236,3 +236,13 @@ def test_the_last_step_is_taken_though_rounding_hides_its_gain():
     theirs = CoxPHSurvivalAnalysis(alpha=len(time) * penalty, ties="breslow", tol=1e-12, n_iter=200)
     theirs.fit(X, Surv.from_arrays(event, time))
     np.testing.assert_allclose(fitted.coefficients, theirs.coef_, rtol=1e-10)
+
+
+def test_a_hardly_penalised_covariate_that_separates_the_deaths_has_a_finite_elastic_net():
+    # Coxnet's own steps diverge here; the optimum is where the penalised likelihood's subgradient holds 0.
+    rng, days = np.random.default_rng(4), np.arange(1.0, 41.0)
+    X = np.column_stack([-days, rng.normal(size=(40, 5))])
+    penalty = np.array([1e-7, *[0.05] * 5])
+    fitted = fit_penalised_cox(X, days, np.ones(40, dtype=bool), penalty=penalty, l1_ratio=0.9)
+    assert 1 < fitted.coefficients[0] < 100
+    assert (np.abs(fitted.coefficients[1:]) < 1).all()

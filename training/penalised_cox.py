@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
 from sksurv.linear_model import CoxnetSurvivalAnalysis
 from sksurv.util import Surv
 
@@ -46,7 +47,8 @@ class FittedCox:
     def linear_predictor(self, X: Floats) -> Floats:
         """Return the log relative hazard against the training mean, shape (n_patients,); higher is worse."""
         # Summed row by row: a matrix product may round a patient alone otherwise than the same among many.
-        return np.asarray(((X - self.means) * self.coefficients).sum(axis=1), dtype=np.float64)
+        terms = np.ascontiguousarray((X - self.means) * self.coefficients)
+        return np.asarray(terms.sum(axis=1), dtype=np.float64)
 
 
 def fit_penalised_cox(X: Floats, time: Floats, event: Bools, *, penalty: Floats, l1_ratio: float) -> FittedCox:
@@ -95,8 +97,9 @@ def _elastic_net(X: Floats, time: Floats, event: Bools, *, penalty: Floats, l1_r
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", category=UserWarning)  # "all coefficients are zero" is an answer
+            warnings.simplefilter("error", category=ConvergenceWarning)
             path.fit(X, Surv.from_arrays(event, time))
-    except ArithmeticError:
+    except (ArithmeticError, ConvergenceWarning):
         return _bounded(X - X.mean(axis=0), time, event, penalty=penalty, l1_ratio=l1_ratio)
     return np.asarray(path.coef_[:, -1], dtype=np.float64)
 

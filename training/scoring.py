@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.clinical import parse_age, parse_grade, parse_sex, parse_stage
 from features.cohort import DAYS_PER_MONTH
-from features.errors import ClinicalError, PrognosisError, ScaleError
-from features.scales import convert, refusal
+from features.errors import PrognosisError
+from features.scales import refusal
 from training.model import PrognosticModel, Variant
+from training.profiles import Profile, ProfileError, ReadProfile, listed, missing_genes, read_profile
+
+__all__ = ["PatientScore", "Profile", "ProfileError", "RequestError", "score_profiles"]
 
 Floats = NDArray[np.float64]
 
 RISK_GROUPS = ("low", "intermediate", "high")
 #: A request's word for z-scores against its own patients.
 OWN_REFERENCE = "own"
-SHOWN = 5
 _SIMULATED = ("SIMULATED: this model was trained on simulated patients; its figures say nothing of a real one.",)
-_PARSERS = {"age": parse_age, "sex": parse_sex, "stage": parse_stage, "grade": parse_grade}
-
-
-@dataclass(frozen=True)
-class Profile:
-    """One patient's expression (identifier to value, on the request's scale) and, where given, clinical covariates."""
-
-    id: str
-    expression: Mapping[str, float]
-    clinical: Mapping[str, float | str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,24 +56,12 @@ class PatientScore:
     warnings: tuple[str, ...]
 
 
-class ProfileError(PrognosisError):
-    """One profile cannot be scored; the others of the request can."""
-
-
 class RequestError(PrognosisError):
     """The request cannot be answered for any profile; `field` names what is at fault (``horizons_months``)."""
 
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message)
         self.field = field
-
-
-@dataclass(frozen=True)
-class _Genes:
-    """A profile's values under the model's symbols and scale, and what became of the rest."""
-
-    expression: Mapping[str, float]
-    n_ignored: int
 
 
 def score_profiles(
@@ -113,13 +92,15 @@ def score_profiles(
     """
     relative_only = _check_scale(model, scale, zscore_reference)
     horizons = _horizons(model, horizons_months)
-    answers: list[PatientScore | ProfileError] = []
-    for profile in profiles:
-        try:
-            answers.append(_score(model, profile, scale=scale, horizons=horizons, relative_only=relative_only))
-        except ProfileError as error:
-            answers.append(error)
-    return answers
+    ready = _ready(model, profiles, scale, relative_only=relative_only)
+    answers: list[PatientScore | ProfileError | None] = [e if isinstance(e, ProfileError) else None for e in ready]
+    for name in model.variants:
+        members = {i: each for i, each in enumerate(ready) if isinstance(each, _Ready) and each.variant == name}
+        if members:
+            scored = _scores(model, name, list(members.values()), horizons=horizons, relative_only=relative_only)
+            for position, answer in zip(members, scored, strict=True):
+                answers[position] = answer
+    return [answer for answer in answers if answer is not None]
 
 
 def _check_scale(model: PrognosticModel, scale: str, zscore_reference: str | None) -> bool:
@@ -152,36 +133,99 @@ def _horizons(model: PrognosticModel, asked: Sequence[float] | None) -> tuple[fl
     return tuple(float(horizon) for horizon in asked)
 
 
-def _score(
-    model: PrognosticModel, profile: Profile, *, scale: str, horizons: tuple[float, ...], relative_only: bool
-) -> PatientScore:
-    genes = _genes(model, profile, scale)
-    clinical = _clinical(profile)
-    name = _variant_for(model, clinical)
+@dataclass(frozen=True)
+class _Ready:
+    """A profile that can be scored, by which variant, and what has to be said of it."""
+
+    profile: ReadProfile
+    variant: str
+    warnings: tuple[str, ...]
+
+
+def _ready(
+    model: PrognosticModel, profiles: Sequence[Profile], scale: str, *, relative_only: bool
+) -> list[_Ready | ProfileError]:
+    """Read every profile and choose its variant; what cannot be scored stays in its place as an error."""
+    read = [_or_error(read_profile, model, profile, scale) for profile in profiles]
+    good = [profile for profile in read if isinstance(profile, ReadProfile)]
+    unknown = iter(_unknown_clinical(model, good))
+    return [
+        profile
+        if isinstance(profile, ProfileError)
+        else _or_error(_made_ready, model, profile, next(unknown), relative_only)
+        for profile in read
+    ]
+
+
+def _or_error[**P, T](function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | ProfileError:
+    try:
+        return function(*args, **kwargs)
+    except ProfileError as error:
+        return error
+
+
+def _unknown_clinical(model: PrognosticModel, profiles: Sequence[ReadProfile]) -> list[tuple[str, ...]]:
+    """Return, for each profile, what the fuller variant reads and the profile does not tell."""
+    full = model.variants.get("clinical")
+    if full is None or not profiles:
+        return [()] * len(profiles)
+    lacking = full.features.clinical.lacking(_clinical_table(profiles))
+    return [tuple(column for column in columns if column in full.clinical) for columns in lacking]
+
+
+def _made_ready(
+    model: PrognosticModel,
+    profile: ReadProfile,
+    unknown: tuple[str, ...],
+    relative_only: bool,  # noqa: FBT001
+) -> _Ready:
+    # Stage and its like are never imputed for a new patient: the twin that does not read them answers.
+    name = "clinical" if "clinical" in model.variants and not unknown else "genes_only"
     variant = model.variants[name]
-    missing = _check_genes(model, variant, profile, genes)
-    expression = pd.DataFrame({gene: [value] for gene, value in genes.expression.items()}, dtype=np.float64)
-    linear_predictor = float(variant.linear_predictor(expression, clinical)[0])
-    if not np.isfinite(linear_predictor):
-        raise ProfileError(f"profile {profile.id!r}: its values give no finite risk; check the expression values.")
-    days = np.array(horizons) * DAYS_PER_MONTH
-    survival = variant.baseline.survival(np.array([linear_predictor]), days)[0]
-    percentile = risk_percentile(variant.reference, linear_predictor)
-    return PatientScore(
-        id=profile.id,
-        variant=name,
-        linear_predictor=linear_predictor,
-        risk_percentile=percentile,
-        risk_group=risk_group(percentile),
-        survival=tuple(zip(horizons, map(float, survival), strict=True)),
-        relative_only=relative_only,
-        warnings=(
-            *(_SIMULATED if model.simulated else ()),
-            *(_relative_warnings(model) if relative_only else ()),
-            *_variant_warnings(model, variant, clinical),
-            *_gene_warnings(genes, missing),
-        ),
+    missing = missing_genes(model, variant, profile)
+    warnings = (
+        *(_SIMULATED if model.simulated else ()),
+        *(_relative_warnings(model) if relative_only else ()),
+        *_variant_warnings(variant, unknown),
+        *_gene_warnings(profile, missing),
     )
+    return _Ready(profile, name, warnings)
+
+
+def _linear_predictors(variant: Variant, ready: Sequence[_Ready]) -> Floats:
+    genes = variant.features.genes
+    values = [[each.profile.genes.get(gene, np.nan) for gene in genes] for each in ready]
+    expression = pd.DataFrame(np.array(values, dtype=np.float64), columns=list(genes))
+    return variant.linear_predictor(expression, _clinical_table([each.profile for each in ready]))
+
+
+def _clinical_table(profiles: Sequence[ReadProfile]) -> pd.DataFrame:
+    return pd.DataFrame([dict(profile.clinical) for profile in profiles], index=range(len(profiles)), dtype=object)
+
+
+def _scores(
+    model: PrognosticModel, name: str, ready: Sequence[_Ready], *, horizons: tuple[float, ...], relative_only: bool
+) -> list[PatientScore | ProfileError]:
+    """Score profiles of one variant, all at once."""
+    variant = model.variants[name]
+    linear_predictors = _linear_predictors(variant, ready)
+    survival = variant.baseline.survival(linear_predictors, np.array(horizons) * DAYS_PER_MONTH)
+    answers: list[PatientScore | ProfileError] = []
+    for each, linear_predictor, probabilities in zip(ready, linear_predictors.tolist(), survival.tolist(), strict=True):
+        percentile = risk_percentile(variant.reference, linear_predictor)
+        answers.append(
+            PatientScore(
+                id=each.profile.id,
+                variant=name,
+                linear_predictor=linear_predictor,
+                risk_percentile=percentile,
+                risk_group=risk_group(percentile),
+                survival=tuple(zip(horizons, probabilities, strict=True)),
+                relative_only=relative_only,
+                warnings=each.warnings,
+            )
+        )
+    return answers
 
 
 def risk_percentile(reference: Floats, linear_predictor: float) -> float:
@@ -203,56 +247,6 @@ def risk_group(percentile: float) -> str:
     return RISK_GROUPS[min(int(percentile * 3 / 100), 2)]
 
 
-def _genes(model: PrognosticModel, profile: Profile, scale: str) -> _Genes:
-    """Resolve identifiers, refuse two values of one gene, and convert to the model's scale."""
-    resolution = model.resolver.resolve(profile.expression)
-    if resolution.duplicated:
-        gene, given = next(iter(resolution.duplicated.items()))
-        raise ProfileError(
-            f"profile {profile.id!r}: {' and '.join(map(repr, given))} are the same gene, {gene}; send one of them."
-        )
-    values = {gene: profile.expression[given] for given, gene in resolution.symbols.items()}
-    raw = np.array(list(values.values()), dtype=np.float64)
-    try:
-        converted = convert(raw, source=scale, target=model.scale)
-    except ScaleError as error:
-        raise ProfileError(f"profile {profile.id!r}: {error}") from error
-    return _Genes(dict(zip(values, converted.tolist(), strict=True)), len(profile.expression) - len(values))
-
-
-def _clinical(profile: Profile) -> pd.DataFrame:
-    """Return the profile's clinical covariates as a table of one row; nonsense is the profile's fault."""
-    given = profile.clinical or {}
-    try:
-        row = {name: _PARSERS[name](value) if name in _PARSERS else value for name, value in given.items()}
-    except ClinicalError as error:
-        raise ProfileError(f"profile {profile.id!r}: {error}") from error
-    return pd.DataFrame([row], index=[0])
-
-
-def _variant_for(model: PrognosticModel, clinical: pd.DataFrame) -> str:
-    """Return the fuller variant if all it reads is known; stage and its like are never imputed for a new patient."""
-    full = model.variants.get("clinical")
-    return "clinical" if full is not None and not _unknown(full, clinical) else "genes_only"
-
-
-def _unknown(variant: Variant, clinical: pd.DataFrame) -> list[str]:
-    lacking = variant.features.clinical.missing(clinical)
-    return [column for column in variant.clinical if column in lacking]
-
-
-def _check_genes(model: PrognosticModel, variant: Variant, profile: Profile, genes: _Genes) -> list[str]:
-    """Return the model's genes that the profile lacks, after refusing one that lacks too many."""
-    missing = [gene for gene in variant.genes if gene not in genes.expression]
-    present, needed = len(variant.genes) - len(missing), variant.minimum_gene_fraction * len(variant.genes)
-    if present < needed:
-        raise ProfileError(
-            f"profile {profile.id!r}: holds {present} of the {len(variant.genes)} genes that {model.name} reads, and "
-            f"at least {int(np.ceil(needed))} are needed; the first missing ones are {_listed(missing)}."
-        )
-    return missing
-
-
 def _relative_warnings(model: PrognosticModel) -> list[str]:
     return [
         f"z-scores against another reference than the model's ({model.zscore_reference}): the figures rank patients "
@@ -260,21 +254,19 @@ def _relative_warnings(model: PrognosticModel) -> list[str]:
     ]
 
 
-def _gene_warnings(genes: _Genes, missing: list[str]) -> list[str]:
+def _gene_warnings(profile: ReadProfile, missing: list[str]) -> list[str]:
     warnings = []
     if missing:
-        warnings.append(f"{len(missing)} genes are missing and were estimated from the others: {_listed(missing)}.")
-    if genes.n_ignored:
-        warnings.append(f"{genes.n_ignored} of the genes sent are not in the model's panel and were ignored.")
+        warnings.append(f"{len(missing)} genes are missing and were estimated from the others: {listed(missing)}.")
+    if profile.n_ignored:
+        warnings.append(f"{profile.n_ignored} of the genes sent are not in the model's panel and were ignored.")
     return warnings
 
 
-def _variant_warnings(model: PrognosticModel, variant: Variant, clinical: pd.DataFrame) -> list[str]:
+def _variant_warnings(variant: Variant, unknown: tuple[str, ...]) -> list[str]:
     warnings = []
-    full = model.variants.get("clinical")
-    if full is not None and full is not variant:
-        unknown = ", ".join(_unknown(full, clinical))
-        warnings.append(f"clinical covariates not known: {unknown}; the genes-only model answered.")
+    if unknown:
+        warnings.append(f"clinical covariates not known: {', '.join(unknown)}; the genes-only model answered.")
     concordance = variant.metrics["concordance_harrell"]
     if not concordance.lower > 0.5:
         warnings.append(
@@ -284,7 +276,3 @@ def _variant_warnings(model: PrognosticModel, variant: Variant, clinical: pd.Dat
     if variant.slope == 0:
         warnings.append("the model found no signal that held out of fold: every patient gets the cohort's survival.")
     return warnings
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
