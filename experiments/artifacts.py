@@ -34,7 +34,7 @@ def write_training(result: TrainingResult, reported: Evaluation, folder: Path) -
     result.model.hazard_ratios.to_csv(tables / "hazard_ratios.csv", index=False)
     result.model.hazard_ratios.to_parquet(tables / "hazard_ratios.parquet", index=False)
     _write_ledger(result.cohort.ledger, folder / "cohort")
-    _write_json(folder / "definition.json", result.definition.model_dump(mode="json"))
+    _write_json(folder / "definition.json", dict(result.model.definition))
     _write_json(folder / "gate.json", asdict(result.gate))
 
 

@@ -208,7 +208,7 @@ def _log_training(
         "n_events": float(summary.n_events),
         "median_follow_up_months": summary.median_follow_up_months,
     }
-    parameters = flattened(result.definition.model_dump(mode="json"))
+    parameters = flattened(dict(result.model.definition))
     _log_batches(client, run_id, figures, {**parameters, "reported": reported.name})
     client.log_inputs(run_id, datasets=[_dataset(result)])
     with _scratch(settings) as folder:

@@ -184,8 +184,8 @@ def _made_ready(
     variant = model.variants[name]
     missing = missing_genes(model, variant, profile)
     warnings = (
-        *(_SIMULATED if model.simulated else ()),
         *(_relative_warnings(model) if relative_only else ()),
+        *(_SIMULATED if model.simulated else ()),
         *_variant_warnings(variant, unknown),
         *_gene_warnings(profile, missing),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,11 +78,18 @@ def train(
         hazard_ratios=hazard_ratios(narrowed, panel),
         gate=verdict.clauses,
         champion_earned=verdict.passed,
-        definition=definition.model_dump(mode="json"),
+        definition=_stated(definition, panel),
         provenance=dict(provenance),
         patient_hashes=tuple(sorted(hashlib.sha256(str(p).encode()).hexdigest() for p in cohort.patients)),
     )
     return TrainingResult(cohort, definition, judge.grid_days, judge.folds, evaluations, verdict, model)
+
+
+def _stated(definition: Definition, panel: Panel) -> dict[str, Any]:
+    """Return the definition as a bundle states it: a user's panel by its name, as its path is this machine's."""
+    stated = definition.model_dump(mode="json")
+    stated["features"]["panel"] = panel.name
+    return stated
 
 
 def headline_name(evaluations: Mapping[str, Evaluation], definition: Definition) -> str:
