@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from experiments.artifacts import flat_metrics
+from training.evaluation import GAIN
 from training.gate import FAILED, NOT_ASSESSED, PASSED
 from training.results import Evaluation, TrainingResult
 
@@ -39,11 +40,26 @@ def version_tags(result: TrainingResult, reported: Evaluation) -> dict[str, str]
     summary = result.model.cohort
     return {
         **{key: f"{value:.4f}" for key, value in flat_metrics(reported.metrics).items() if math.isfinite(value)},
-        "learner": reported.name,
+        "learner": _learner(result, reported),
+        **kept(result),
         "scale": result.model.scale,
         "n_patients": str(summary.n_patients),
         "n_events": str(summary.n_events),
     }
+
+
+def kept(result: TrainingResult) -> dict[str, str]:
+    """Return which learner each variant of the registered model is, and its slope on out-of-fold predictors."""
+    variants = result.model.variants.items()
+    learners = {f"kept.{name}.learner": variant.learner for name, variant in variants}
+    return learners | {f"kept.{name}.slope": f"{variant.slope:.4f}" for name, variant in variants}
+
+
+def _learner(result: TrainingResult, reported: Evaluation) -> str:
+    """Name the procedure that is reported, and the learner it chose where it did."""
+    variants = result.model.variants
+    chosen = (variants.get("clinical") or variants["genes_only"]).learner
+    return f"{reported.name}: {chosen}" if reported.chosen else reported.name
 
 
 def gate_verdict(result: TrainingResult) -> str:
@@ -61,11 +77,22 @@ def note(result: TrainingResult, reported: Evaluation) -> str:
             f"{warning(result)}\n",
             f"{summary.n_patients} patients, {summary.n_events} events; {summary.source}.",
             f"Out-of-fold concordance (Harrell) of `{reported.name}`: {concordance.value:.3f} "
-            f"({concordance.lower:.3f} to {concordance.upper:.3f}).\n",
+            f"({concordance.lower:.3f} to {concordance.upper:.3f}; conditional on the fits).\n",
+            *_beside_clinical(reported),
             f"Gate {gate_verdict(result)}:\n",
             *clauses,
         ]
     )
+
+
+def _beside_clinical(reported: Evaluation) -> list[str]:
+    """Say what the genes add to clinical covariates alone, where there are any."""
+    gain = reported.metrics.get(GAIN)
+    if gain is None:
+        return []
+    verdict = "the genes add to them" if gain.lower > 0 else "the genes are not shown to add to them"
+    figures = f"{gain.value:+.3f} ({gain.lower:+.3f} to {gain.upper:+.3f})"
+    return [f"Concordance beyond clinical covariates alone: {figures}; {verdict}.\n"]
 
 
 def warning(result: TrainingResult) -> str:

@@ -19,6 +19,8 @@ from training.results import TrainingResult
 from training.tasks import Progress
 from training.trainer import train
 
+#: Whose version may change a model's numbers.
+LIBRARIES = ("numpy", "optuna", "scikit-survival", "scipy", "xgboost-cpu")
 DEFINITIONS = Path(__file__).parent / "definitions"
 LEAST = {"trials": 1, "seed": 0}
 
@@ -106,14 +108,15 @@ def definition_digest(definition: Definition, panel: Panel) -> str:
 
 @cache
 def code_version() -> str:
-    """Return the version and a digest of the code that makes a model (packages `features` and `training`)."""
+    """Return the version and a digest of what makes a model: `features`, `training` and the libraries they use."""
     sha = hashlib.sha256()
     for path in _sources():
         sha.update(path.name.encode() + path.read_bytes())
+    sha.update("".join(version(library) for library in LIBRARIES).encode())
     return f"{version('ctc-prognosis')}+{sha.hexdigest()[:12]}"
 
 
 def _sources() -> Iterator[Path]:
     for package in (features, training):
         folder = Path(str(package.__file__)).parent
-        yield from sorted(folder.glob("*.py"))
+        yield from sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".tsv", ".toml"))

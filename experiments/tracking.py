@@ -27,7 +27,7 @@ from mlflow.utils.mlflow_tags import (
 )
 
 from experiments.artifacts import flat_metrics, write_evaluation, write_training
-from experiments.labels import MADE_FROM, flattened, gate_tags, identity, note, run_tags, version_tags, warning
+from experiments.labels import MADE_FROM, flattened, gate_tags, identity, kept, note, run_tags, version_tags, warning
 from serving.settings import Settings
 from training.bundle import bundle_digest
 from training.results import Estimate, Evaluation, TrainingResult
@@ -209,7 +209,7 @@ def _log_training(
         "median_follow_up_months": summary.median_follow_up_months,
     }
     parameters = flattened(dict(result.model.definition))
-    _log_batches(client, run_id, figures, {**parameters, "reported": reported.name})
+    _log_batches(client, run_id, figures, {**parameters, "reported": reported.name, **kept(result)})
     client.log_inputs(run_id, datasets=[_dataset(result)])
     with _scratch(settings) as folder:
         write_training(result, reported, folder)

@@ -14,12 +14,10 @@ from features.gene_rows import unique_genes
 from features.ledger import Ledger
 from features.outcomes import outcomes
 from features.samples import one_sample_a_patient
-from features.scales import LOGARITHMS, ROUNDING, floor
+from features.scales import LOGARITHM_MAX, LOGARITHMS, ROUNDING, floor
 
 #: Batch correction leaves a few values below what a scale can be; more of them prove another scale.
 BELOW_FLOOR_FRACTION_MAX = 0.05
-#: log2 of a million millions: no abundance is so high, so such values are no logarithms.
-LOGARITHM_MAX = 40.0
 
 
 @dataclass(frozen=True)

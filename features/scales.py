@@ -28,6 +28,8 @@ LOGARITHMS = {
 }
 #: Below zero by less than this is the rounding of a file's last decimal, not a negative abundance.
 ROUNDING = 1e-3
+#: No abundance has a higher logarithm: such values were never logged.
+LOGARITHM_MAX = 40.0
 
 
 def convertible(source: str, target: str) -> bool:
@@ -72,7 +74,8 @@ def convert(values: NDArray[np.float64], *, source: str, target: str) -> NDArray
     Raises
     ------
     ScaleError
-        If a name is unknown, no exact formula exists (with the reason), or a value cannot lie on `source`.
+        If a name is unknown, no exact formula exists (with the reason), or a value that is to be converted cannot
+        lie on `source`; `contradiction` looks at values that stay as they are.
     """
     reason = refusal(source, target)
     if reason is not None:
@@ -82,6 +85,25 @@ def convert(values: NDArray[np.float64], *, source: str, target: str) -> NDArray
         return values.copy()
     abundance = _abundance(values, source)
     return np.log2(abundance + LOGARITHMS[target][1]) if target in LOGARITHMS else abundance
+
+
+def contradiction(values: NDArray[np.float64], scale: str) -> str | None:
+    """Say why values cannot be on the scale that they are said to be on; None where nothing speaks against it.
+
+    Parameters
+    ----------
+    values : array
+        Any shape; NaN is no evidence.
+    scale : str
+        Z-scores and arrays can have any value.
+    """
+    n_below = int(np.count_nonzero(values < floor(scale) - ROUNDING))
+    if n_below:
+        return f"{n_below} of {values.size} values lie below {floor(scale):.4g}, the lowest that {scale} can be"
+    n_above = int(np.count_nonzero(values > LOGARITHM_MAX)) if scale in LOGARITHMS else 0
+    if n_above:
+        return f"{n_above} of {values.size} values lie above {LOGARITHM_MAX:g}, which no logarithm of an abundance does"
+    return None
 
 
 def floor(scale: str) -> float:

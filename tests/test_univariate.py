@@ -131,7 +131,7 @@ def test_the_direction_is_said_in_the_endpoints_words(panel, endpoint, worse, be
 
 
 def test_a_direction_is_claimed_only_below_five_percent(scan):
-    claimed = scan["direction"] != "no association at the 5 % level"
+    claimed = scan["direction"] != "no association shown at the 5 % level"
     np.testing.assert_array_equal(claimed, scan["p_per_sd"] < 0.05)
     assert set(claimed) == {True, False}
 

@@ -71,7 +71,9 @@ def fit_boosted(
     # One thread: the patients are few, folds run beside each other, and sums keep their order.
     settings |= {"objective": OBJECTIVES[objective], "nthread": 1, "seed": seed, "verbosity": 0, "max_bin": BINS}
     if objective == "aft":
-        settings |= {"aft_loss_distribution": "logistic", "aft_loss_distribution_scale": 1.0}
+        # Where the trees start from: left alone it is half a day, and the first hundred trees only climb from there.
+        middle = float(np.exp(np.log(time).mean()))
+        settings |= {"aft_loss_distribution": "logistic", "aft_loss_distribution_scale": 1.0, "base_score": middle}
     booster = xgboost.train(settings, _labelled(X, time, event, objective), num_boost_round=rounds)
     return FittedBooster(booster, objective, float(_signed_margin(booster, objective, X).mean()))
 

@@ -8,7 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
 from features.cohort import ENDPOINTS
 from features.errors import PrognosisError
@@ -100,6 +100,12 @@ class FeaturesDefinition(Strict):
     minimum_known_fraction: float = Field(gt=0, le=1)
     minimum_gene_fraction: float = Field(gt=0, le=1)
 
+    @model_validator(mode="after")
+    def _check_columns(self) -> Self:
+        if len(set(self.clinical)) < len(self.clinical):
+            raise ValueError(f"clinical = {list(self.clinical)}: a column stands twice; name each once")
+        return self
+
 
 class ResamplingDefinition(Strict):
     """Folds, repeats and bootstrap samples."""
@@ -113,7 +119,7 @@ class ResamplingDefinition(Strict):
 class HorizonsDefinition(Strict):
     """Where survival is answered, and how many patients must be at risk there."""
 
-    months: tuple[float, ...] = Field(min_length=1)
+    months: tuple[PositiveFloat, ...] = Field(min_length=1)
     minimum_at_risk: int = Field(ge=1)
 
 
@@ -204,6 +210,9 @@ def _stated(learner: LearnerDefinition) -> Iterator[tuple[str, str, ParameterVal
     for name, dimension in learner.search.items():
         ends = dimension.choices if isinstance(dimension, Choices) else (dimension.low, dimension.high)
         yield from ((f"search.{name}", name, value) for value in ends)
+        if isinstance(dimension, Range) and isinstance(NUMBERS.get(name, (0.0,))[0], int) and not dimension.whole:
+            # A float is no whole number, though it be 1.0: the sampler would draw from between.
+            yield f"search.{name}", name, dimension.low + 0.5
 
 
 def _not_a_value(name: str, value: ParameterValue, *, panels: tuple[str, ...]) -> str | None:

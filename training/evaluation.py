@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 GRID_POINTS = 50
+#: The metric that sets a learner beside ``clinical_only``; absent where the cohort has no clinical covariates.
+GAIN = "concordance_gain_over_clinical"
 #: Below this an outer training set has folds in which nobody fails.
 MINIMUM_EVENTS_PER_FOLD = 2
 
@@ -73,6 +75,22 @@ class Judge:
             "integrated_brier_score": self._integrated_brier_score(survival),
         }
 
+    def gain(self, linear_predictor: Floats, baseline: Floats) -> Estimate:
+        """Return by how much Harrell's concordance exceeds a baseline's, paired: both on the same samples.
+
+        Parameters
+        ----------
+        linear_predictor, baseline : arrays, shape (n_repeats, n_patients)
+            Out-of-fold, on the same folds.
+        """
+        ours, theirs = self._pairs(linear_predictor)[0], self._pairs(baseline)[0]
+        once = np.ones((1, len(self.time)))
+        value, samples = (
+            concordance_within_folds(ours, self.folds, counts) - concordance_within_folds(theirs, self.folds, counts)
+            for counts in (once, self.counts)
+        )
+        return _with_interval(float(value[0]), samples)
+
     def _pairs(self, linear_predictor: Floats) -> tuple[list[list[Pairs]], list[list[Pairs]]]:
         before = self.censoring.before(self.time)
         harrell: list[list[Pairs]] = []
@@ -116,11 +134,12 @@ def judge_of(cohort: Cohort, definition: Definition) -> Judge:
         If there are too few patients or events for the folds that the definition asks for.
     """
     resampling, minimum = definition.resampling, definition.horizons.minimum_at_risk
-    needed = MINIMUM_EVENTS_PER_FOLD * resampling.outer_folds
+    outer, inner = resampling.outer_folds, resampling.inner_folds
+    needed = max(MINIMUM_EVENTS_PER_FOLD * outer, -(-inner * outer // (outer - 1)))
     if cohort.n_events < needed or len(cohort.patients) < 2 * minimum:
         raise CohortError(
             f"{cohort}: {len(cohort.patients)} patients with {cohort.n_events} events are too few to be judged on "
-            f"{resampling.outer_folds} folds (at least {2 * minimum} patients and {needed} events are needed); "
+            f"{outer} outer and {inner} inner folds (at least {2 * minimum} patients and {needed} events are needed); "
             f"add patients, follow them longer, or take another endpoint."
         )
     folds = [

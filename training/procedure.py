@@ -84,10 +84,8 @@ def fit_procedure(
         tuned on the same inner folds.
     """
     setting = LearnerSetting(learner, variant, panel)
-    folds = stratified_folds(
-        cohort.time, cohort.event, definition.resampling.inner_folds, generator(seed, "inner folds")
-    )
-    splits = [_split(cohort, panel, definition, folds, k) for k in range(definition.resampling.inner_folds)]
+    splits = _splits(cohort, panel, definition, generator(seed, "inner folds"))
+    folds = _fold_of_each(splits, len(cohort.time))
 
     def out_of_fold(parameters: Parameters) -> Floats:
         return _out_of_fold(cohort, setting, splits, parameters, derived_seed(seed, "trees"))
@@ -107,7 +105,9 @@ def fit_procedure(
         parameters=dict(tuning.parameters),
         seed=derived_seed(seed, "trees"),
     )
-    linear_predictor = out_of_fold(dict(tuning.parameters))
+    # On other folds than those that chose the parameters, whose concordance was maximised.
+    others = _splits(cohort, panel, definition, generator(seed, "recalibration folds"))
+    linear_predictor = _out_of_fold(cohort, setting, others, dict(tuning.parameters), derived_seed(seed, "trees"))
     slope = calibration_slope(linear_predictor, cohort.time, cohort.event)
     baseline = breslow(slope * linear_predictor, cohort.time, cohort.event)
     return FittedProcedure(setting, features, fitted, slope, baseline, slope * linear_predictor, tuning)
@@ -142,6 +142,19 @@ def _features(cohort: Cohort, panel: Panel, definition: Definition) -> FeatureSt
         clinical=definition.features.clinical,
         minimum_known=definition.features.minimum_known_fraction,
     )
+
+
+def _splits(cohort: Cohort, panel: Panel, definition: Definition, rng: np.random.Generator) -> list[_Split]:
+    n_folds = definition.resampling.inner_folds
+    folds = stratified_folds(cohort.time, cohort.event, n_folds, rng)
+    return [_split(cohort, panel, definition, folds, k) for k in range(n_folds)]
+
+
+def _fold_of_each(splits: list[_Split], n_patients: int) -> NDArray[np.int64]:
+    folds = np.empty(n_patients, dtype=np.int64)
+    for k, split in enumerate(splits):
+        folds[split.test] = k
+    return folds
 
 
 def _split(cohort: Cohort, panel: Panel, definition: Definition, folds: NDArray[np.int64], fold: int) -> _Split:

@@ -10,7 +10,7 @@ import numpy as np
 
 from features.clinical import parse_age, parse_grade, parse_sex, parse_stage
 from features.errors import ClinicalError, PrognosisError, ScaleError
-from features.scales import convert
+from features.scales import contradiction, convert
 from training.model import PrognosticModel, Variant
 
 type ClinicalValue = float | str | None
@@ -68,6 +68,9 @@ def read_profile(model: PrognosticModel, profile: Profile, scale: str) -> ReadPr
             f"profile {profile.id!r}: {' and '.join(map(repr, given))} are the same gene, {gene}; send one of them."
         )
     raw = np.array([profile.expression[given] for given in resolution.symbols], dtype=np.float64)
+    contradicted = contradiction(raw, scale)
+    if contradicted is not None:
+        raise ProfileError(f"profile {profile.id!r}: sent as {scale}, but {contradicted}; state the scale they are on.")
     try:
         with np.errstate(over="ignore"):
             converted = convert(raw, source=scale, target=model.scale)

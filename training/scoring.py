@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from features.cohort import DAYS_PER_MONTH
 from features.errors import PrognosisError
 from features.scales import refusal
+from training.evaluation import GAIN
 from training.model import PrognosticModel, Variant
 from training.profiles import Profile, ProfileError, ReadProfile, listed, missing_genes, read_profile
 
@@ -272,6 +273,12 @@ def _variant_warnings(variant: Variant, unknown: tuple[str, ...]) -> list[str]:
         warnings.append(
             f"this model is not shown to be better than chance: out-of-fold concordance {concordance.value:.2f} "
             f"({concordance.lower:.2f} to {concordance.upper:.2f})."
+        )
+    gain = variant.metrics.get(GAIN)
+    if variant.clinical and gain is not None and not gain.lower > 0:
+        warnings.append(
+            f"the genes are not shown to add to {', '.join(variant.clinical)}: out-of-fold concordance beyond them "
+            f"{gain.value:+.2f} ({gain.lower:+.2f} to {gain.upper:+.2f})."
         )
     if variant.slope == 0:
         warnings.append("the model found no signal that held out of fold: every patient gets the cohort's survival.")

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.cohort import DAYS_PER_MONTH, Cohort
+from features.ledger import Ledger
 from features.panel import Panel
 from features.transform import fit_features
-from training.definition import Definition
-from training.evaluation import Judge, choose, judge_of
+from training.definition import Definition, DefinitionError
+from training.evaluation import GAIN, Judge, choose, judge_of
 from training.gate import judge_gate
 from training.kaplan_meier import kaplan_meier, median_follow_up
 from training.learners import LEARNERS
@@ -57,7 +58,8 @@ def train(
     """
     judge = judge_of(cohort, definition)
     narrowed = _only_panel(cohort, panel)
-    tasks = list(planned(judge, _variants(narrowed, panel, definition)))
+    clinical = _clinical_columns(narrowed, panel, definition)
+    tasks = list(planned(judge, ("clinical", "genes_only") if clinical else ("genes_only",)))
     work = Work(narrowed, panel, definition, judge.folds, judge.grid_days)
     outcomes = run(tasks, work, workers=workers, progress=progress)
     evaluations = _evaluations(outcomes, judge, definition)
@@ -82,7 +84,8 @@ def train(
         provenance=dict(provenance),
         patient_hashes=tuple(sorted(hashlib.sha256(str(p).encode()).hexdigest() for p in cohort.patients)),
     )
-    return TrainingResult(cohort, definition, judge.grid_days, judge.folds, evaluations, verdict, model)
+    noted = replace(cohort, ledger=_with_unused(cohort, definition, clinical))
+    return TrainingResult(noted, definition, judge.grid_days, judge.folds, evaluations, verdict, model)
 
 
 def _stated(definition: Definition, panel: Panel) -> dict[str, Any]:
@@ -114,11 +117,30 @@ def _only_panel(cohort: Cohort, panel: Panel) -> Cohort:
     return replace(cohort, expression=cohort.expression[present])
 
 
-def _variants(cohort: Cohort, panel: Panel, definition: Definition) -> tuple[str, ...]:
-    """Return the variants that the cohort's columns allow."""
+def _clinical_columns(cohort: Cohort, panel: Panel, definition: Definition) -> tuple[str, ...]:
+    """Return the clinical columns that the whole cohort knows well enough to be used.
+
+    Raises
+    ------
+    DefinitionError
+        If the definition names a column that the cohort does not have.
+    """
     settings = definition.features
+    absent = [column for column in settings.clinical if column not in cohort.clinical.columns]
+    if absent:
+        raise DefinitionError(
+            f"{cohort}: features.clinical names {absent[0]!r}, but the cohort's clinical columns are "
+            f"{', '.join(map(str, cohort.clinical.columns))}; correct the name or leave it out."
+        )
     state = fit_features(cohort, panel, clinical=settings.clinical, minimum_known=settings.minimum_known_fraction)
-    return ("clinical", "genes_only") if state.clinical.covariates else ("genes_only",)
+    return state.clinical.columns
+
+
+def _with_unused(cohort: Cohort, definition: Definition, used: tuple[str, ...]) -> Ledger:
+    """Return the cohort's ledger with the clinical columns that the definition names and no model reads."""
+    unused = [column for column in definition.features.clinical if column not in used]
+    what = "clinical columns of the definition that are known in too few patients, or do not vary: not used"
+    return cohort.ledger.with_entry("dropped", what, unused)
 
 
 def _evaluations(outcomes: dict[Task, Outcome], judge: Judge, definition: Definition) -> dict[str, Evaluation]:
@@ -131,7 +153,16 @@ def _evaluations(outcomes: dict[Task, Outcome], judge: Judge, definition: Defini
     if definition.learner == "auto":
         for variant in sorted({task.variant for task in whole}):
             evaluations[run_name("auto", variant)] = _automatic(outcomes, judge, variant)
-    return evaluations
+    return _beside_clinical(evaluations, judge)
+
+
+def _beside_clinical(evaluations: dict[str, Evaluation], judge: Judge) -> dict[str, Evaluation]:
+    """Add to each evaluation by how much it exceeds clinical covariates alone, where there are any."""
+    baseline = evaluations.get("clinical_only")
+    if baseline is None:
+        return evaluations
+    gains = {k: judge.gain(e.linear_predictor, baseline.linear_predictor) for k, e in evaluations.items()}
+    return {k: replace(e, metrics={**e.metrics, GAIN: gains[k]}) for k, e in evaluations.items()}
 
 
 def _splits(judge: Judge) -> list[tuple[int, int]]:

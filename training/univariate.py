@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 #: The endpoint that the paper's Table 2 is about; its values mean nothing beside another's.
 PUBLISHED_ENDPOINT = "OS"
-NO_ASSOCIATION = "no association at the 5 % level"
+NO_ASSOCIATION = "no association shown at the 5 % level"
 #: "Worse survival" where the endpoint is a survival, "shorter interval" where it is an interval.
 COMPARATIVES = {
     "OS": ("worse", "better"),
