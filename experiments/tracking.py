@@ -15,10 +15,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # before mlflow is imported, which reads it
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a store that is away is said to be so in seconds
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import (
     MLFLOW_DATASET_CONTEXT,
@@ -28,6 +29,7 @@ from mlflow.utils.mlflow_tags import (
 
 from experiments.artifacts import flat_metrics, write_evaluation, write_training
 from experiments.labels import MADE_FROM, flattened, gate_tags, identity, kept, note, run_tags, version_tags, warning
+from features.errors import PrognosisError
 from serving.settings import Settings
 from training.bundle import bundle_digest
 from training.results import Estimate, Evaluation, TrainingResult
@@ -121,12 +123,30 @@ def list_models(settings: Settings) -> list[TrackedModel]:
         return []
     client = client_of(settings)
     found = []
-    for model in client.search_registered_models(max_results=1000):
+    for model in _registered(client, settings):
         aliases: Mapping[str, str | int] = model.aliases
         for version in sorted({str(version) for version in aliases.values()}, key=int):
             borne = tuple(sorted(alias for alias, at in aliases.items() if str(at) == version))
             found.append(_tracked(client.get_model_version(model.name, version), borne))
     return sorted(found, key=lambda model: (model.name, int(model.version)))
+
+
+class StoreError(PrognosisError):
+    """MLflow's store does not answer, or is of a kind that MLflow does not know."""
+
+
+@contextmanager
+def _answering(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except MlflowException as error:
+        where = settings.tracking_uri.rpartition("@")[2]  # what stands before it may be a password
+        raise StoreError(f"MLflow's store at {where} does not answer; check MLFLOW_TRACKING_URI.") from error
+
+
+def _registered(client: MlflowClient, settings: Settings) -> list[RegisteredModel]:
+    with _answering(settings):
+        return list(client.search_registered_models(max_results=1000))
 
 
 def unchanged(name: str, made_from: Mapping[str, str], *, settings: Settings) -> TrackedModel | None:
@@ -149,7 +169,8 @@ def client_of(settings: Settings) -> MlflowClient:
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     settings.home.mkdir(parents=True, exist_ok=True)
-    return MlflowClient(tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri)
+    with _answering(settings):
+        return MlflowClient(tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri)
 
 
 def local_database(settings: Settings) -> Path | None:

@@ -15,6 +15,7 @@ from experiments.runner import definition_for, provenance_of, train_cohort
 from experiments.supervisor import leave_ctrl_c_to_the_parent
 from experiments.tracking import TrackedModel, track, unchanged
 from features.cohort import Cohort
+from features.errors import PrognosisError
 from serving.settings import Settings
 from training.bundle import write_bundle
 from training.definition import Definition
@@ -23,23 +24,43 @@ from training.results import TrainingResult
 logger = logging.getLogger(__name__)
 
 
+class HomeError(PrognosisError):
+    """The folder that all is written to cannot be written to."""
+
+
 def train_and_register(
     cohort: Cohort, choices: Choices, *, settings: Settings, progress: Progress | None = None
 ) -> tuple[TrainingResult, TrackedModel]:
     """Train a cohort's model, write its bundle, and register it with all its figures."""
     started = time.time()
+    require_writable(settings.home)
     with parallel_config("loky", initializer=leave_ctrl_c_to_the_parent):
         result = train_cohort(
             cohort, definition_of(cohort, choices), workers=choices.workers or cpu_count(), progress=progress
         )
     logger.info("%s: trained in %.0f s; writing runs and pictures", cohort, time.time() - started)
-    settings.home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".bundle-", dir=settings.home) as scratch:
         bundle = Path(scratch, "bundle")
         write_bundle(result.model, bundle)
         model = track(result, bundle, settings=settings, started=started)
     logger.info("%s: version %s registered as %s", model.name, model.version, " and ".join(model.aliases))
     return result, model
+
+
+def require_writable(home: Path) -> None:
+    """Make the folder that all is written to, before anything is fitted that could not be kept.
+
+    Raises
+    ------
+    HomeError
+        If it cannot be made or written to.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        raise HomeError(f"{home}: cannot be written to ({error.strerror}); set PROGNOSIS_HOME to a folder.") from error
 
 
 def registered_before(cohort: Cohort, choices: Choices, *, settings: Settings) -> TrackedModel | None:

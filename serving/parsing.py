@@ -102,19 +102,20 @@ def _without_faulty_profiles(document: Any, errors: Sequence[Mapping[str, Any]])
 
 
 def _faults(document: Any, errors: Sequence[Mapping[str, Any]]) -> dict[int, Problem]:
-    found: dict[int, list[Problem]] = {}
+    first: dict[int, Problem] = {}
+    # A union complains once for each of its members: places are counted, not complaints.
+    places: dict[int, set[Location]] = {}
     for error in errors:
         position = _profile_at_fault(error["loc"])
-        if position is not None:
-            problem = _problem_error(document, error).problem
-            # A union complains once for each of its members.
-            if problem.field not in {other.field for other in found.setdefault(position, [])}:
-                found[position].append(problem)
-    return {position: _first_of(problems) for position, problems in found.items()}
+        if position is None:
+            continue
+        if position not in first:
+            first[position] = _problem_error(document, error).problem
+        places.setdefault(position, set()).add(_place(document, error["loc"], missing=error["type"] == "missing"))
+    return {position: _with_count(problem, len(places[position]) - 1) for position, problem in first.items()}
 
 
-def _first_of(problems: Sequence[Problem]) -> Problem:
-    first, more = problems[0], len(problems) - 1
+def _with_count(first: Problem, more: int) -> Problem:
     return first if not more else first.model_copy(update={"detail": f"{first.detail} {more} more like it follow."})
 
 

@@ -162,7 +162,9 @@ def test_a_study_that_ended_for_all_on_one_day_is_judged(definition):
 
 def test_too_few_events_are_refused_with_their_number_and_what_is_needed(definition):
     cohort = cohort_of(np.arange(1.0, 41.0), np.arange(40) < 5)
-    with pytest.raises(CohortError, match=r"^KIRC/OS: 40 patients with 5 events are too few .* 3 folds .* 6 events"):
+    with pytest.raises(
+        CohortError, match=r"^KIRC/OS: 40 patients with 5 events are too few .* 3 outer and 2 inner folds .* 6 events"
+    ):
         judge_of(cohort, definition)
 
 

@@ -328,12 +328,12 @@ def test_a_value_that_its_scale_cannot_take_is_the_fault_of_its_profile_alone(mo
     bad, good = Profile("bad", {**typical, "CD44": -3.0}), Profile("good", typical)
     first, second = answered(model, bad, good, scale="tpm")
     assert isinstance(first, ProfileError)
-    assert "profile 'bad': 1 of" in str(first)
+    assert "profile 'bad': sent as tpm, but 1 of" in str(first)
     assert second.id == "good"
 
 
 def test_a_value_too_large_to_be_converted_is_the_fault_of_its_profile(model, typical):
-    with pytest.raises(ProfileError, match="CD44"):
+    with pytest.raises(ProfileError, match="lie above 40, which no logarithm"):
         score(replace(model, scale="tpm"), {**typical, "CD44": 5000.0}, scale="log2_tpm_1")
 
 
@@ -398,3 +398,16 @@ def test_real_patients_who_were_never_seen_are_all_scored_and_ranked_better_than
     assert table["percentile"].max() - table["percentile"].min() > 50
     assert all(0 < p36 < p12 <= 1 for (_, p12), (_, p36) in (answer.survival for answer in answers))
     assert table.groupby("event")["percentile"].mean().diff().iloc[-1] > 10
+
+
+def test_a_reference_of_z_scores_is_refused_on_another_scale(model, typical):
+    with pytest.raises(RequestError, match="means nothing on scale") as refused:
+        score_profiles(
+            model, [Profile("p", typical)], scale=model.scale, zscore_reference="banana", horizons_months=None
+        )
+    assert refused.value.field == "zscore_reference"
+
+
+def test_clinical_covariates_that_the_model_does_not_read_are_named(model, typical):
+    (answer,) = answered(model, Profile("p", typical, {**CLINICAL, "Age": 61.0}))
+    assert any("ignored: Age" in warning for warning in answer.warnings)

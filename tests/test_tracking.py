@@ -13,6 +13,7 @@ import pytest
 from experiments import tracking
 from experiments.labels import MADE_FROM, flattened, gate_verdict
 from experiments.tracking import list_models, track, unchanged
+from features.errors import PrognosisError
 from serving.registry import Registry
 from serving.settings import Settings
 from training.bundle import BundleError, read_bundle, write_bundle
@@ -266,3 +267,9 @@ def test_an_experiment_deleted_in_the_pages_is_brought_back(small_training, new_
 
 def store_settings(store):
     return Settings.from_environment({"PROGNOSIS_HOME": str(store.folder), "MLFLOW_TRACKING_URI": store.uri})
+
+
+@pytest.mark.parametrize("uri", ["banana://nowhere", "http://127.0.0.1:9"])
+def test_a_store_that_does_not_answer_is_one_sentence(uri, tmp_path):
+    with pytest.raises(PrognosisError, match="does not answer; check MLFLOW_TRACKING_URI"):
+        list_models(Settings(home=tmp_path, tracking_uri=uri, cohorts=tmp_path))

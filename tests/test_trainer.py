@@ -16,7 +16,7 @@ from features.panel import load_panel
 from serving.settings import Settings
 from training.bundle import write_bundle
 from training.definition import load_definition
-from training.evaluation import judge_of
+from training.evaluation import GAIN, judge_of
 from training.kaplan_meier import kaplan_meier
 from training.scoring import Profile, score_profiles
 from training.trainer import headline_name, train
@@ -178,7 +178,8 @@ def test_a_cohort_without_a_clinical_column_gives_a_model_of_genes_alone(genes_a
 def test_a_model_of_genes_alone_gives_the_figures_of_the_twin(genes_alone, result):
     # The twin is fitted as if there were no clinical columns.
     for name in GENES_ONLY:
-        assert genes_alone.evaluations[name].metrics == result.evaluations[name].metrics
+        twin = {key: estimate for key, estimate in result.evaluations[name].metrics.items() if key != GAIN}
+        assert genes_alone.evaluations[name].metrics == twin
 
 
 def test_a_model_of_genes_alone_scores_with_and_without_clinical_covariates(genes_alone):
@@ -190,7 +191,8 @@ def test_a_model_of_genes_alone_scores_with_and_without_clinical_covariates(gene
     )
     assert [answer.variant for answer in answers] == ["genes_only", "genes_only"]
     assert answers[0].linear_predictor == answers[1].linear_predictor
-    assert not any("clinical" in warning for answer in answers for warning in answer.warnings)
+    assert not any("not known" in warning for answer in answers for warning in answer.warnings)
+    assert any("does not read were ignored: age, stage" in warning for warning in answers[1].warnings)
 
 
 def test_a_training_of_genes_alone_is_pictured_and_tracked(genes_alone, tmp_path):
@@ -256,3 +258,12 @@ def test_permuted_outcomes_give_a_concordance_of_about_one_half(cohort, definiti
     assert (np.abs(mean - 0.5) < 3 * error).all()
     # And the error is small enough for that to say something.
     assert (error < 0.03).all()
+
+
+def test_the_gain_over_clinical_covariates_is_the_difference_of_the_two_concordances(result):
+    baseline = result.evaluations["clinical_only"].metrics["concordance_harrell"].value
+    for evaluation in result.evaluations.values():
+        gain, concordance = evaluation.metrics[GAIN], evaluation.metrics["concordance_harrell"]
+        assert gain.value == pytest.approx(concordance.value - baseline, abs=1e-12)
+        assert gain.lower <= gain.value <= gain.upper
+    assert result.evaluations["clinical_only"].metrics[GAIN].upper == 0

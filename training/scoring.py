@@ -109,7 +109,12 @@ def _check_scale(model: PrognosticModel, scale: str, zscore_reference: str | Non
     reason = refusal(scale, model.scale)
     if reason is not None:
         raise RequestError(f"{model.name} was trained on scale {model.scale}: {reason}", field="scale")
-    if model.scale != "zscore":
+    if scale != "zscore":
+        if zscore_reference is not None:
+            raise RequestError(
+                f"zscore_reference {zscore_reference!r} means nothing on scale {scale}; leave it out.",
+                field="zscore_reference",
+            )
         return False
     if zscore_reference not in (None, OWN_REFERENCE, model.zscore_reference):
         raise RequestError(
@@ -189,6 +194,7 @@ def _made_ready(
         *(_SIMULATED if model.simulated else ()),
         *_variant_warnings(variant, unknown),
         *_gene_warnings(profile, missing),
+        *_clinical_warnings(model, profile),
     )
     return _Ready(profile, name, warnings)
 
@@ -262,6 +268,14 @@ def _gene_warnings(profile: ReadProfile, missing: list[str]) -> list[str]:
     if profile.n_ignored:
         warnings.append(f"{profile.n_ignored} of the genes sent are not in the model's panel and were ignored.")
     return warnings
+
+
+def _clinical_warnings(model: PrognosticModel, profile: ReadProfile) -> list[str]:
+    read = model.variants["clinical"].clinical if "clinical" in model.variants else ()
+    ignored = [name for name in profile.clinical if name not in read]
+    if not ignored:
+        return []
+    return [f"clinical covariates that this model does not read were ignored: {listed(ignored)}."]
 
 
 def _variant_warnings(variant: Variant, unknown: tuple[str, ...]) -> list[str]:

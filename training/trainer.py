@@ -27,6 +27,9 @@ from training.univariate import hazard_ratios
 
 Floats = NDArray[np.float64]
 
+#: Clinical columns that every definition may name: a cohort that has none of one is noted, not refused.
+STANDARD = ("age", "sex", "stage", "grade")
+
 
 def train(
     cohort: Cohort,
@@ -126,7 +129,7 @@ def _clinical_columns(cohort: Cohort, panel: Panel, definition: Definition) -> t
         If the definition names a column that the cohort does not have.
     """
     settings = definition.features
-    absent = [column for column in settings.clinical if column not in cohort.clinical.columns]
+    absent = [column for column in settings.clinical if column not in (*STANDARD, *cohort.clinical.columns)]
     if absent:
         raise DefinitionError(
             f"{cohort}: features.clinical names {absent[0]!r}, but the cohort's clinical columns are "
