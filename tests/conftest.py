@@ -24,6 +24,14 @@ def real_cohorts_folder() -> Path:
     return Path(declared) if declared else REPOSITORY.parent / "shared" / "cohorts"
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests recorded: a claim that passed is worth its number."""
+    for report in terminalreporter.getreports("passed"):
+        for name, figure in report.user_properties:
+            if name == "figure":
+                terminalreporter.write_line(str(figure))
+
+
 @pytest.fixture(scope="session")
 def real_cohorts() -> Path:
     """The folder of real cohorts; skips where there are none."""

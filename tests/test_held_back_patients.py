@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,24 +89,26 @@ def held_back(real_cohorts: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield {cancer_type: HeldBack(cohort, ask(http, cohort)) for cancer_type, cohort in unseen.items()}
 
 
-def require_discrimination(cohort: Cohort, linear_predictor: np.ndarray) -> None:
-    """Fail unless the patients with the higher linear predictor are those who died earlier."""
+def require_discrimination(cohort: Cohort, linear_predictor: np.ndarray) -> str:
+    """Fail unless the patients with the higher linear predictor are those who died earlier; return the figure."""
     pairs = harrell_pairs(linear_predictor, cohort.time, cohort.event)
     counts = bootstrap_counts(len(cohort.time), 1000, np.random.default_rng(SEED))
     samples = concordance_within_folds([[pairs]], np.zeros((1, len(cohort.time)), dtype=np.int64), counts)
     lower, upper = np.nanquantile(samples, [0.025, 0.975])
     reached = concordance(pairs)
     events = f"{len(cohort.time)} patients never seen, {cohort.n_events} events"
-    print(f"{cohort}: concordance {reached:.3f} ({lower:.3f} to {upper:.3f}) on {events}")  # noqa: T201
     assert reached > FLOOR
+    return f"{cohort}: concordance {reached:.3f} ({lower:.3f} to {upper:.3f}) on {events}"
 
 
 @pytest.mark.parametrize("cancer_type", ["KIRC", "LGG"])
-def test_the_champion_ranks_patients_it_never_saw(held_back: dict[str, HeldBack], cancer_type: str):
+def test_the_champion_ranks_patients_it_never_saw(
+    held_back: dict[str, HeldBack], cancer_type: str, record_property: Callable[[str, object], None]
+):
     unseen = held_back[cancer_type]
     assert unseen.answer["model"]["alias"] == "champion"
     assert not unseen.answer["model"]["exploratory"]
-    require_discrimination(unseen.cohort, unseen.linear_predictor)
+    record_property("figure", require_discrimination(unseen.cohort, unseen.linear_predictor))
 
 
 @pytest.mark.parametrize("cancer_type", ["KIRC", "LGG"])
@@ -133,7 +135,9 @@ def test_every_held_back_patient_gets_a_whole_answer(held_back: dict[str, HeldBa
     assert unseen.answer["model"]["simulated"] is False
 
 
-def test_mean_predicted_survival_of_unseen_patients_is_near_what_was_observed(held_back: dict[str, HeldBack]):
+def test_mean_predicted_survival_of_unseen_patients_is_near_what_was_observed(
+    held_back: dict[str, HeldBack], record_property: Callable[[str, object], None]
+):
     from training.kaplan_meier import kaplan_meier  # noqa: PLC0415
 
     for cancer_type in ("KIRC", "LGG"):
@@ -141,5 +145,6 @@ def test_mean_predicted_survival_of_unseen_patients_is_near_what_was_observed(he
         predicted = np.mean([result["survival"][1]["probability"] for result in unseen.answer["results"]])
         curve = kaplan_meier(unseen.cohort.time, unseen.cohort.event)
         day = np.searchsorted(curve.days, 36 * 365.2425 / 12) - 1
-        print(f"{cancer_type}: mean S(36 months) {predicted:.3f}, observed {curve.survival[day]:.3f}")  # noqa: T201
+        figure = f"{cancer_type}: mean predicted S(36 months) {predicted:.3f}, observed {curve.survival[day]:.3f}"
+        record_property("figure", figure)
         assert curve.lower[day] < predicted < curve.upper[day]
