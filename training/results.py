@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from features.cohort import Cohort
@@ -48,6 +49,40 @@ class Evaluation:
     chosen: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class RandomSignatures:
+    r"""The panel's Cox model beside the same model on random sets of other genes.
+
+    Parameters
+    ----------
+    universe_size : int
+        The cohort's genes that are not in the panel, vary and are known well enough.
+    universe : str
+        What these genes are, in words; a curated list is not a transcriptome.
+    n_genes : int
+        Genes of the panel that the model reads, and of each random set.
+    concordance : array, shape (n_sets,)
+        Harrell's, out of fold, of each random set; empty where it could not be assessed.
+    model : float
+        The panel's, of the same procedure.
+    percentile : float
+        Share of the random sets, 0 to 100, that the panel exceeds; NaN where it could not be assessed.
+    p_value : float
+        :math:`(1 + \#\\{null \ge model\\}) / (B + 1)`; NaN where it could not be assessed.
+    reason : str or None
+        Why it could not be assessed.
+    """
+
+    universe_size: int
+    universe: str
+    n_genes: int
+    concordance: Floats
+    model: float
+    percentile: float
+    p_value: float
+    reason: str | None = None
+
+
 @dataclass(frozen=True)
 class GateVerdict:
     """Whether the model earned the alias ``champion``, clause by clause.
@@ -78,6 +113,12 @@ class TrainingResult:
         In the order in which they are reported.
     model : PrognosticModel
         Fitted on all patients; what is bundled, registered and served.
+    random_signatures : RandomSignatures or None
+        None where the definition asks for no random sets.
+    tables : mapping of str to DataFrame
+        ``time_dependent_auc`` (name, months, auc, lower, upper), ``decision_curve`` (name, horizon_months, threshold,
+        net_benefit, lower, upper, treat_all), ``subgroups`` (column, group, n, events, concordance, lower, upper), and
+        what the diagnostics add.
     """
 
     cohort: Cohort
@@ -87,3 +128,5 @@ class TrainingResult:
     evaluations: Mapping[str, Evaluation]
     gate: GateVerdict
     model: PrognosticModel
+    random_signatures: RandomSignatures | None = None
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
