@@ -68,8 +68,8 @@ def endpoint_advice(cancer_type: str, endpoint: str) -> Advice | None:
     Notes
     -----
     The advice concerns TCGA's patients and how long they were followed, not the disease. The table was taken from
-    the copies that cSurvival and SurvScope ship, which agree in every cell, and it agrees with what is told of the paper's
-    text: OS sound in 23 cancer types, PFI in 29, all four endpoints in 13, none in PCPG.
+    the copies that cSurvival and SurvScope ship: they agree in every cell, and with what the paper's text counts
+    (OS sound in 23 cancer types, PFI in 29, all four endpoints in 13, none in PCPG).
 
     References
     ----------

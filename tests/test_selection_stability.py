@@ -84,9 +84,7 @@ def test_a_boolean_selector_is_enough():
 def test_ridge_selects_all_so_only_its_signs_and_sizes_are_judged():
     found = selection_stability(lambda sample: np.array([0.5, -0.1]), 10, 4, np.random.default_rng(7))
     assert np.isnan(found.stability.value)
-    assert (
-        "each of 4 samples selected all covariates: the stability of the selection is not assessable" in found.sentence
-    )
+    assert "each of 4 samples selected all covariates: its stability is not assessable" in found.sentence
     assert list(found.mean_rank) == [1, 2]
 
 

@@ -99,7 +99,7 @@ def influence(X: Floats, time: Floats, event: Bools, names: Sequence[str]) -> In
     Biometrics 1984;40:493-499. doi:10.2307/2531402
 
     Pettitt AN, Bin Daud I. Case-weighted measures of influence for proportional hazards regression. J R Stat Soc C
-    1989;38:51-67. doi:10.2307/2347680
+    1989;38:51-67.
     """
     try:
         fitted = fit_unpenalised_cox(X, time, event, names)

@@ -59,7 +59,7 @@ class SelectionStability:
         index = self.stability
         if np.isnan(index.value):
             selected = "all covariates" if self.frequency.all() else "no covariate"
-            return f"each of {self.n_samples} samples selected {selected}: the stability of the selection is not assessable."
+            return f"each of {self.n_samples} samples selected {selected}: its stability is not assessable."
         verdict = "poor" if index.value < POOR else "excellent" if index.value > EXCELLENT else "fair to good"
         figure = f"{index.value:.2f} ({index.lower:.2f} to {index.upper:.2f})"
         return f"stability of the selection over {self.n_samples} samples {figure}: {verdict}."
