@@ -81,7 +81,8 @@ def endpoint_advice(cancer_type: str, endpoint: str) -> Advice | None:
         return None
     worst = max(members, key=lambda member: VERDICTS.index(_verdicts()[member][endpoint]))
     verdict = _verdicts()[worst][endpoint]
-    sentence = _WORDS[verdict].format(endpoint=endpoint, cancer_type=worst)
+    named = cancer_type if worst == cancer_type else f"{worst}, a part of {cancer_type}"
+    sentence = _WORDS[verdict].format(endpoint=endpoint, cancer_type=named)
     if verdict != RECOMMENDED:
         sentence += f": {_verdicts()[worst]['reason']}{_better(members)}"
     return Advice(verdict, f"{sentence} ({SOURCE}).")

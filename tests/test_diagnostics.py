@@ -67,9 +67,7 @@ def test_a_patient_who_carries_a_coefficient_is_warned_of():
     cohort = patients(n=100, seed=4)
     cohort["linear_predictor"][13], cohort["time"][13], cohort["event"][13] = 6.0, 5000.0, False
     found = diagnose(**cohort)
-    assert warned(
-        found, "one patient alone moves a coefficient by more than 0.5 of its standard error: linear_predictor"
-    )
+    assert warned(found, "single patients move coefficients by more than 0.5 standard errors: linear_predictor")
     assert found.tables()["influence"]["position"][0] == 13
 
 
