@@ -196,8 +196,8 @@ def _of_influence(found: Influence) -> list[str]:
     if not names:
         return []
     return [
-        f"single patients move coefficients by more than {MUCH_INFLUENCE:g} standard errors: {', '.join(names)}; look at "
-        "the values and dates of the most influential."
+        f"single patients move coefficients by more than {MUCH_INFLUENCE:g} standard errors: {', '.join(names)}; look "
+        "at the values and dates of the most influential."
     ]
 
 
