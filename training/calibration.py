@@ -18,7 +18,7 @@ Bools = NDArray[np.bool_]
 RISK_MARGIN = 1e-6
 #: Where the spline bends: Harrell's quantiles for three knots.
 KNOT_QUANTILES = np.array([0.1, 0.5, 0.9])
-#: Knots nearer to each other than this share of their range are one: the spline is then a straight line.
+#: Knots nearer to each other than this share of their range, or of the values, are one: the spline is a straight line.
 SMALLEST_KNOT_GAP = 1e-6
 N_BINS = 10
 
@@ -235,7 +235,7 @@ def _restricted_cubic_spline(values: Floats, knots: Floats) -> Floats:
         Where two coincide, the second function of the basis is 0.
     """
     gap, whole = np.diff(knots, axis=1).min(axis=1), knots[:, 2] - knots[:, 0]
-    bends = (gap > SMALLEST_KNOT_GAP * whole)[:, None]
+    bends = ((gap > SMALLEST_KNOT_GAP * whole) & (whole > SMALLEST_KNOT_GAP * np.abs(values).max()))[:, None]
     first, middle, last = np.where(bends, knots, [0.0, 1.0, 2.0]).T[..., None]
     cubes = [np.maximum(values - knot, 0.0) ** 3 for knot in (first, middle, last)]
     curve = cubes[0] - (cubes[1] * (last - first) - cubes[2] * (middle - first)) / (last - middle)

@@ -14,7 +14,7 @@ MAX_ITERATIONS = 30
 #: Newton stops when its next step, per standard deviation of a covariate, is below this; the step is still taken.
 STEP_TOLERANCE = 1e-9
 #: Log relative hazards further apart than this are refused: where coefficients run away, exp stays above 0.
-LARGEST_RANGE = 500.0
+LARGEST_RANGE = 300.0
 #: A spread that is smaller than this share of the values is rounding.
 SMALLEST_SPREAD = 1e-12
 #: Numbers in one working array of a block of samples: 512 KiB, which stays in a core's cache.
@@ -142,7 +142,7 @@ def risk_by(log_hazard: Floats, time: Floats, event: Bools, counts: Floats, *, d
     Parameters
     ----------
     log_hazard : array, shape (n_samples, n_patients)
-        :math:`\eta`, up to a constant; at most `LARGEST_RANGE` apart.
+        :math:`\eta`, up to a constant.
     time, event, counts
         As in `counted_cox`.
     day : float
@@ -155,7 +155,9 @@ def risk_by(log_hazard: Floats, time: Floats, event: Bools, counts: Floats, *, d
     if not event.any():
         return np.zeros_like(log_hazard)
     sets = _RiskSets.of(time, event)
-    relative = np.exp(log_hazard - log_hazard.max(axis=1, keepdims=True))
+    highest = log_hazard[:, sets.order].max(axis=1, keepdims=True)
+    # Who left before the first event may lie beyond those whom the model was fitted on.
+    relative = np.exp(np.clip(log_hazard - highest, -LARGEST_RANGE, LARGEST_RANGE))
     weights = counts[:, sets.order]
     deaths = sets.deaths(weights) * (sets.days <= day)
     total = sets.at_event_times(weights * relative[:, sets.order])
