@@ -109,7 +109,7 @@ def cohorts(draw: st.DrawFn) -> Predicted:
 
 
 @every_figure
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(p=cohorts(), random=st.randoms(use_true_random=False))
 def test_the_order_of_patients_does_not_matter(figure, p, random):
     order = list(range(len(p.time)))
@@ -118,7 +118,7 @@ def test_the_order_of_patients_does_not_matter(figure, p, random):
 
 
 @every_figure
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(p=cohorts(), unit=st.sampled_from([1 / 32, 0.25, 8.0, 1024.0]))
 def test_the_unit_of_time_does_not_matter(figure, p, unit):
     scaled = replace(p, time=unit * p.time, grid_days=unit * p.grid_days)
@@ -126,7 +126,7 @@ def test_the_unit_of_time_does_not_matter(figure, p, unit):
 
 
 @every_figure
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(p=cohorts())
 def test_a_patient_counted_twice_is_a_patient_who_stands_there_twice(figure, p):
     for sample, counts in zip(figure(p), p.counts.astype(int), strict=True):
@@ -135,7 +135,7 @@ def test_a_patient_counted_twice_is_a_patient_who_stands_there_twice(figure, p):
 
 
 @every_figure
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(p=cohorts())
 def test_counts_of_two_are_the_doubled_cohort(figure, p):
     doubled = p.rows(np.tile(np.arange(len(p.time)), 2)).once()
@@ -144,7 +144,7 @@ def test_counts_of_two_are_the_doubled_cohort(figure, p):
 
 
 @every_figure
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(p=cohorts())
 def test_samples_are_answered_alike_alone_and_together(figure, p):
     alone = [figure(replace(p, counts=counts[None]))[0] for counts in p.counts]
@@ -152,13 +152,13 @@ def test_samples_are_answered_alike_alone_and_together(figure, p):
 
 
 @every_figure
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(p=cohorts())
 def test_a_figure_is_the_mean_over_repeats(figure, p):
     np.testing.assert_allclose(figure(p), (figure(p.repeat(0)) + figure(p.repeat(1))) / 2, rtol=1e-9, atol=1e-12)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(cohorts(), st.floats(10, 500))
 def test_survival_is_the_kaplan_meier_of_the_copies(p, day):
     for survival, counts in zip(survival_at(*p.outcome(), day=day), p.counts.astype(int), strict=True):
