@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from experiments import figures
+from experiments.figure_style import DOTS_PER_INCH
+from experiments.model_card import model_card, model_card_html
 from features.ledger import Ledger
-from training.results import Estimate, Evaluation, TrainingResult
+from training.results import Estimate, Evaluation, RandomSignatures, TrainingResult
 from training.tuning import Tuning
 
-DOTS_PER_INCH = 100
 #: Kaplan–Meier predicts everybody alike, and the twins' pictures would double the time that writing takes.
 WITHOUT_PICTURES = ("kaplan_meier", "genes_only")
 
 
-def write_training(result: TrainingResult, reported: Evaluation, folder: Path) -> None:
-    """Write the whole training's pictures, tables, cohort ledger, gate and definition."""
-    write_pictures(result, reported, folder / "figures")
-    overview = {
-        "concordance": figures.concordance_of_learners(result),
-        "hazard_ratios": figures.forest_of_hazard_ratios(result),
-    }
-    for name, figure in overview.items():
-        figure.savefig(folder / "figures" / f"{name}.png", dpi=DOTS_PER_INCH)
-    tables = folder / "tables"
-    tables.mkdir()
-    metrics_table(result).to_csv(tables / "metrics.csv", index=False)
-    result.model.hazard_ratios.to_csv(tables / "hazard_ratios.csv", index=False)
-    result.model.hazard_ratios.to_parquet(tables / "hazard_ratios.parquet", index=False)
+def write_training(
+    result: TrainingResult, reported: Evaluation, folder: Path, *, bundle_digest: str | None = None
+) -> None:
+    """Write the whole training's pictures, tables, model card, cohort ledger, gate and definition.
+
+    Parameters
+    ----------
+    result : TrainingResult
+    reported : Evaluation
+        Whose pictures are the training's.
+    folder : Path
+        Exists.
+    bundle_digest : str, optional
+        Of the bundle that stands beside, for the model card to name.
+    """
+    write_pictures(figures.pictures(result, reported), folder / "figures")
+    write_pictures(figures.overview(result), folder / "figures")
+    _write_tables(result, folder / "tables")
+    _write_model_card(result, folder, bundle_digest)
     _write_ledger(result.cohort.ledger, folder / "cohort")
     _write_json(folder / "definition.json", dict(result.model.definition))
     _write_json(folder / "gate.json", asdict(result.gate))
@@ -41,15 +49,15 @@ def write_training(result: TrainingResult, reported: Evaluation, folder: Path) -
 def write_evaluation(result: TrainingResult, evaluation: Evaluation, folder: Path) -> None:
     """Write one learner's or baseline's pictures and the tables of its study."""
     if not evaluation.name.endswith(WITHOUT_PICTURES):
-        write_pictures(result, evaluation, folder / "figures")
+        write_pictures(figures.pictures(result, evaluation), folder / "figures")
     if evaluation.tuning is not None:
         _write_tuning(evaluation.tuning, folder / "tables")
 
 
-def write_pictures(result: TrainingResult, evaluation: Evaluation, folder: Path) -> None:
-    """Write the pictures of one learner that ranks patients."""
-    folder.mkdir(parents=True)
-    for name, figure in figures.pictures(result, evaluation):
+def write_pictures(pictures: Iterable[tuple[str, Figure]], folder: Path) -> None:
+    """Write pictures under their names, at the size at which MLflow shows them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in pictures:
         figure.savefig(folder / f"{name}.png", dpi=DOTS_PER_INCH)
 
 
@@ -65,6 +73,31 @@ def flat_metrics(metrics: Mapping[str, Estimate]) -> dict[str, float]:
 def metrics_table(result: TrainingResult) -> pd.DataFrame:
     """Return the out-of-fold figures, one row a learner or baseline."""
     return pd.DataFrame({"name": e.name, **flat_metrics(e.metrics)} for e in result.evaluations.values())
+
+
+def _write_tables(result: TrainingResult, folder: Path) -> None:
+    folder.mkdir()
+    metrics_table(result).to_csv(folder / "metrics.csv", index=False)
+    for name, table in result.tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    result.model.hazard_ratios.to_csv(folder / "hazard_ratios.csv", index=False)
+    result.model.hazard_ratios.to_parquet(folder / "hazard_ratios.parquet", index=False)
+    if result.random_signatures is not None:
+        _write_random_signatures(result.random_signatures, folder)
+
+
+def _write_model_card(result: TrainingResult, folder: Path, bundle_digest: str | None) -> None:
+    (folder / "model_card.md").write_text(model_card(result, bundle_digest=bundle_digest), encoding="utf-8")
+    (folder / "model_card.html").write_text(model_card_html(result, bundle_digest=bundle_digest), encoding="utf-8")
+
+
+def _write_random_signatures(null: RandomSignatures, folder: Path) -> None:
+    """Write the concordance of every random set, and beside it what they were drawn from and what was found."""
+    concordance = pd.DataFrame({"set": range(1, len(null.concordance) + 1), "concordance_harrell": null.concordance})
+    concordance.to_csv(folder / "random_signatures.csv", index=False)
+    found = {key: value for key, value in asdict(null).items() if key != "concordance"}
+    unknown = {key: None for key, value in found.items() if isinstance(value, float) and math.isnan(value)}
+    _write_json(folder / "random_signatures.json", found | unknown)
 
 
 def _write_tuning(tuning: Tuning, folder: Path) -> None:
