@@ -118,7 +118,7 @@ def random_signatures(
         n_genes=len(ours),
         concordance=of_random,
         model=model,
-        percentile=float(100 * np.mean(model > of_random)),
+        percentile=float(100 * np.sum(model > of_random) / n_sets),
         p_value=float((1 + np.sum(of_random >= model)) / (n_sets + 1)),
     )
 
