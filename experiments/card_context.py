@@ -170,7 +170,7 @@ def null_in_words(result: TrainingResult) -> str:
         return f"{NOT_ASSESSED} ({escaped(null.reason or 'no random set')})."
     return (
         f"the panel ({null.model:.3f}) exceeds {null.percentile:.1f} % of {len(null.concordance)} random sets of "
-        f"{null.n_genes} genes (p {null.p_value:.4f}), drawn from {null.universe_size} genes: {escaped(null.universe)}."
+        f"{null.n_genes} genes (p {null.p_value:.4f}), drawn from {escaped(null.universe)}."
     )
 
 

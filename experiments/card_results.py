@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,12 @@ from training.results import TrainingResult
 STANDARD = ("age", "sex", "stage", "grade")
 #: What is told of every learner and baseline; the rest stands in ``tables/metrics.csv``.
 COMPARED = {"concordance_harrell": "Harrell's concordance", GAIN: "gain over clinical", "integrated_brier_score": "IBS"}
+
+#: Value, lower and upper bound of each figure of a subgroup.
+OF_SUBGROUPS = (
+    ("concordance", "lower", "upper"),
+    ("log_observed_expected", "log_observed_expected_lower", "log_observed_expected_upper"),
+)
 
 
 def result_items(result: TrainingResult, bundle_digest: str | None) -> dict[str, str]:
@@ -123,10 +130,11 @@ def _performance(result: TrainingResult) -> str:
             "All learners and baselines:",
             _compared(result),
             f"Random gene sets: {null_in_words(result)}",
-            "By sex, age band and stage:",
+            "By sex, age band, stage and grade:",
             subgroups_table(result),
             "Diagnostics:",
             _proportional_hazards(result),
+            _further_tables(result),
         ]
     )
 
@@ -146,13 +154,24 @@ def _compared(result: TrainingResult) -> str:
 
 
 def subgroups_table(result: TrainingResult) -> str:
-    """Return concordance by subgroup with numbers and events, where it was assessed."""
+    """Return concordance and calibration by subgroup with numbers and events, where they were assessed."""
     found = result.tables.get("subgroups", pd.DataFrame())
     rows = [
-        (r["column"], r["group"], r["n"], r["events"], interval(Estimate(r["concordance"], r["lower"], r["upper"])))
-        for r in found.to_dict("records")
+        (row["column"], row["group"], row["n"], row["events"], *(_figure(row, *names) for names in OF_SUBGROUPS))
+        for row in found.to_dict("records")
     ]
-    return table(("Column", "group", "n", "events", "Harrell's concordance"), rows)
+    months = found["horizon_months"].iloc[0] if "horizon_months" in found and len(found) else None
+    observed = "log observed/expected risk" + ("" if months is None else f" at {months:g} months")
+    return table(("Column", "group", "n", "events", "Harrell's concordance", observed), rows)
+
+
+def _figure(row: Mapping[Hashable, Any], *names: str) -> str:
+    return interval(Estimate(*(float(row.get(name, np.nan)) for name in names)))
+
+
+def _further_tables(result: TrainingResult) -> str:
+    names = (f"`tables/{name}.csv`" for name in sorted(result.tables))
+    return f"Tables of the run: {', '.join(names) or 'none'}."
 
 
 def _proportional_hazards(result: TrainingResult) -> str:

@@ -147,13 +147,17 @@ def test_a_training_without_tables_or_null_says_so_and_makes_nothing_up(small_tr
 def test_subgroups_and_the_null_stand_with_their_figures(small_training):
     groups = pd.DataFrame(
         {"column": ["sex", "stage"], "group": ["male", "IV"], "n": [70, 9], "events": [20, 7],
-         "concordance": [0.71, np.nan], "lower": [0.6, np.nan], "upper": [0.8, np.nan]}
+         "concordance": [0.71, np.nan], "lower": [0.6, np.nan], "upper": [0.8, np.nan], "horizon_months": 36.0,
+         "log_observed_expected": [0.1, np.nan], "log_observed_expected_lower": [-0.2, np.nan],
+         "log_observed_expected_upper": [0.4, np.nan]}
     )  # fmt: skip
     null = RandomSignatures(1500, "curated genes", 14, np.linspace(0.6, 0.7, 50), 0.69, 90.0, 0.1176)
     found = items(model_card(replace(small_training, tables={"subgroups": groups}, random_signatures=null)))
-    assert "| sex | male | 70 | 20 | 0.710 (0.600 to 0.800) |" in found["23a"]
-    assert f"| stage | IV | 9 | 7 | {NOT_ASSESSED} |" in found["23a"]
-    assert "(0.690) exceeds 90.0 % of 50 random sets of 14 genes (p 0.1176), drawn from 1500 genes" in found["23a"]
+    assert "| sex | male | 70 | 20 | 0.710 (0.600 to 0.800) | 0.100 (-0.200 to 0.400) |" in found["23a"]
+    assert f"| stage | IV | 9 | 7 | {NOT_ASSESSED} | {NOT_ASSESSED} |" in found["23a"]
+    assert "log observed/expected risk at 36 months" in found["23a"]
+    assert "`tables/subgroups.csv`" in found["23a"]
+    assert "(0.690) exceeds 90.0 % of 50 random sets of 14 genes (p 0.1176), drawn from curated genes." in found["23a"]
 
 
 def test_a_null_that_could_not_be_assessed_gives_its_reason(small_training):
