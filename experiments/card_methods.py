@@ -10,6 +10,7 @@ from experiments.contribution_figures import kept_variant
 from experiments.tripod_ai import to_be_completed
 from features.cohort import ENDPOINTS, days_to_months
 from features.endpoint_advice import endpoint_advice
+from training.metrics import METRICS
 from training.model import Variant
 from training.results import TrainingResult
 
@@ -66,7 +67,6 @@ def _variable_items(result: TrainingResult) -> dict[str, str]:
 
 def _analysis_items(result: TrainingResult) -> dict[str, str]:
     resampling, definition = result.definition.resampling, result.definition
-    months = f"{result.model.horizon_months_max:g} months"
     return {
         "12a": f"All patients for development; judged by {resampling.outer_folds}-fold cross-validation, "
         f"{resampling.outer_repeats} times, folds stratified by event and time. All that is learned, features "
@@ -77,15 +77,24 @@ def _analysis_items(result: TrainingResult) -> dict[str, str]:
         "stage and grade as ranks, other categories one against the rest.",
         "12c": bullets(_building(result)),
         "12d": f"{NOT_ASSESSED.capitalize()}: one cohort, whose centres are not known.",
-        "12e": f"Those under 23a; concordance counts pairs within one fold. Follow-up counts to {months}, the last "
-        f"time with at least {definition.horizons.minimum_at_risk} patients at risk, which is also where Uno's "
-        f"concordance is truncated and the Brier score's integral ends. Intervals: 95 %, {resampling.bootstrap} "
-        "bootstrap samples of patients, conditional on the fits.",
+        "12e": _measures(result),
         "12f": "None after evaluation. Slope and baseline are estimated on inner out-of-fold predictions, as a part of "
         "the procedure that is judged.",
         "12g": "S(t | x) = exp(−H₀(t) · exp(η(x))), with the baseline hazard H₀ (Breslow's) and the recalibrated "
         "linear predictor η under 22.",
     }
+
+
+def _measures(result: TrainingResult) -> str:
+    """Say what each metric is, which way is better and which follow-up it counts, and how its interval came about."""
+    model, definition = result.model, result.definition
+    rows = [(name, metric.definition, metric.direction, metric.horizon) for name, metric in METRICS.items()]
+    return (
+        f"Last judged day: {model.horizon_months_max:g} months, the last with at least "
+        f"{definition.horizons.minimum_at_risk} patients at risk. Intervals: 95 %, {definition.resampling.bootstrap} "
+        "bootstrap samples of patients unless the metric says fewer, conditional on the fits.\n\n"
+        f"{table(('Metric', 'what it is', 'direction', 'follow-up'), rows)}"
+    )
 
 
 def _use_items(result: TrainingResult) -> dict[str, str]:

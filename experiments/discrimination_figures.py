@@ -173,6 +173,6 @@ def random_signatures(result: TrainingResult) -> Figure | None:
 def _null_caption(null: RandomSignatures) -> str:
     return (
         f"The panel's {null.n_genes} genes replaced by as many random others, {len(null.concordance)} times; "
-        f"covariates, folds and tuning kept. Drawn from {null.universe}. The panel exceeds {null.percentile:.0f} % of the "
-        f"sets (p = {null.p_value:.3f}, one-sided; conditional on the folds)."
+        f"covariates, folds and tuning kept. Drawn from {null.universe}. The panel exceeds {null.percentile:.0f} % of "
+        f"the sets (p = {null.p_value:.3f}, one-sided; conditional on the folds)."
     )

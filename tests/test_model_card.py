@@ -19,6 +19,7 @@ from features.ledger import Ledger
 from features.panel import Panel
 from training.estimate import Estimate
 from training.evaluation import GAIN
+from training.metrics import METRICS
 from training.results import GateVerdict, RandomSignatures
 
 #: Numbers of the published checklist (Collins et al. 2024, table 2), typed from it and not from our own list.
@@ -126,6 +127,14 @@ def test_every_metric_that_a_training_should_have_is_told_with_its_horizon(small
     names = [name for name, _, _ in told({}, months)]
     assert set(WHOLE) < set(names)
     assert all(f"{stem}_{month:g}m" in names for stem in BY_HORIZON for month in months)
+
+
+def test_every_metric_that_the_judge_takes_is_defined_and_told(card):
+    defined, shown = items(card)["12e"], {*WHOLE, *BY_HORIZON}
+    for name, metric in METRICS.items():
+        assert f"| {name} | {escaped(metric.definition)} | {metric.direction} |" in defined
+        assert name in shown
+        assert metric.at_horizons == (name in BY_HORIZON)
 
 
 def test_a_metric_that_the_card_has_no_words_for_is_told_by_its_name(small_training):
