@@ -66,7 +66,7 @@ def _variable_items(result: TrainingResult) -> dict[str, str]:
 
 
 def _analysis_items(result: TrainingResult) -> dict[str, str]:
-    resampling, definition = result.definition.resampling, result.definition
+    resampling = result.definition.resampling
     return {
         "12a": f"All patients for development; judged by {resampling.outer_folds}-fold cross-validation, "
         f"{resampling.outer_repeats} times, folds stratified by event and time. All that is learned, features "
