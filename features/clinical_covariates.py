@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,13 @@ NUMERIC = ("age",)
 MINIMUM_CATEGORY = 10
 #: Years or ranks; a constant's standard deviation is the rounding of its mean, not always 0.
 NO_SPREAD = 1e-9
+#: Where the line of a numeric covariate may bend, as quantiles of the training patients.
+HINGES = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
 class ClinicalCovariate:
-    """One column: a number, an ordered category's rank, or membership of one category.
+    """One column: a number, an ordered category's rank, membership of one category, or what bends the first two.
 
     Parameters
     ----------
@@ -33,6 +35,10 @@ class ClinicalCovariate:
         For a category without order: all that the training patients had.
     mean, scale : float
         Of the raw number over the training patients.
+    above : float or None
+        A hinge: what a number exceeds this by, else 0.
+    at_least : float or None
+        A step: whether an ordered category's rank reaches this.
     """
 
     column: str
@@ -40,18 +46,36 @@ class ClinicalCovariate:
     known: tuple[str, ...]
     mean: float
     scale: float
+    above: float | None = None
+    at_least: float | None = None
 
     @property
     def name(self) -> str:
-        """``age``, ``stage``, or ``sex=male``."""
+        """``age``, ``stage``, ``sex=male``, ``age above 61`` or ``stage from III``."""
+        if self.above is not None:
+            return f"{self.column} above {self.above:g}"
+        if self.at_least is not None:
+            return f"{self.column} from {ORDERED[self.column][int(self.at_least) - 1]}"
         return self.column if self.category is None else f"{self.column}={self.category}"
+
+    @property
+    def is_shape(self) -> bool:
+        """Whether it bends another covariate's straight line."""
+        return self.above is not None or self.at_least is not None
 
     def raw(self, values: pd.Series) -> Floats:
         """Return the number behind each value; NaN where missing or never seen in training."""
         if self.category is not None:
             member = (values == self.category).to_numpy(np.float64, na_value=0.0)
             return np.where(values.isin(self.known).to_numpy(), member, np.nan)
-        return raw_numbers(self.column, values)
+        return self._bent(raw_numbers(self.column, values))
+
+    def _bent(self, numbers: Floats) -> Floats:
+        if self.above is not None:
+            return np.asarray(np.maximum(numbers - self.above, 0.0))
+        if self.at_least is not None:
+            return np.where(np.isnan(numbers), np.nan, (numbers >= self.at_least).astype(np.float64))
+        return numbers
 
 
 @dataclass(frozen=True)
@@ -103,7 +127,7 @@ def raw_numbers(column: str, values: pd.Series) -> Floats:
     if column in NUMERIC:
         return np.asarray(pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan))
     ranks = {category: float(rank) for rank, category in enumerate(ORDERED[column], start=1)}
-    return np.asarray(values.map(ranks).to_numpy(np.float64, na_value=np.nan))
+    return np.array([ranks.get(value, np.nan) for value in values.tolist()], dtype=np.float64)
 
 
 def _column(clinical: pd.DataFrame, column: str) -> pd.Series:
@@ -114,7 +138,7 @@ def _column(clinical: pd.DataFrame, column: str) -> pd.Series:
 
 def _candidates(column: str, values: pd.Series) -> list[ClinicalCovariate]:
     if column in NUMERIC or column in ORDERED:
-        return [ClinicalCovariate(column, None, (), 0.0, 1.0)]
+        return [ClinicalCovariate(column, None, (), 0.0, 1.0), *_shapes(column, raw_numbers(column, values))]
     # By name first: of two categories that are equally common, the order of patients must not choose.
     counts = values.dropna().astype(str).value_counts().sort_index().sort_values(ascending=False, kind="stable")
     known = tuple(sorted(counts.index))
@@ -125,10 +149,23 @@ def _candidates(column: str, values: pd.Series) -> list[ClinicalCovariate]:
     return [ClinicalCovariate(column, category, known, 0.0, 1.0) for category in common if category != reference]
 
 
+def _shapes(column: str, numbers: Floats) -> list[ClinicalCovariate]:
+    """Return what lets a numeric covariate bend at its quartiles, and the steps of an ordered one."""
+    known = numbers[np.isfinite(numbers)]
+    levels = np.unique(known)
+    if len(levels) <= 2:
+        # Between two values there is but one line, and one step, which the number itself is.
+        return []
+    if column in NUMERIC:
+        # A hinge at the lowest value is the line itself.
+        hinges = [float(hinge) for hinge in np.unique(np.quantile(known, HINGES)) if hinge > levels[0]]
+        return [ClinicalCovariate(column, None, (), 0.0, 1.0, above=hinge) for hinge in hinges]
+    common = [float(step) for step in levels[1:] if np.sum(known >= step) >= MINIMUM_CATEGORY]
+    return [ClinicalCovariate(column, None, (), 0.0, 1.0, at_least=step) for step in common]
+
+
 def _standardised(covariate: ClinicalCovariate, raw: Floats, minimum_known: float) -> ClinicalCovariate | None:
     known = raw[np.isfinite(raw)]
     if len(known) == 0 or len(known) < minimum_known * len(raw) or known.std() < NO_SPREAD:
         return None
-    return ClinicalCovariate(
-        covariate.column, covariate.category, covariate.known, float(known.mean()), float(known.std())
-    )
+    return replace(covariate, mean=float(known.mean()), scale=float(known.std()))

@@ -31,7 +31,7 @@ class Covariate:
     name : str
         ``CD44``, ``CXCR4×CXCL12``, ``cluster_1``, ``em_balance``, ``age`` …
     kind : str
-        ``gene``, ``interaction``, ``score`` or ``clinical``.
+        ``gene``, ``interaction``, ``score``, ``clinical`` or ``clinical_shape`` (what bends a clinical line).
     genes : tuple of str
         The genes that it is made of; none for a clinical one.
     """
@@ -97,7 +97,7 @@ class FeatureState:
         return (
             *(Covariate(gene, "gene", (gene,)) for gene in self.genes),
             *(Covariate(term.name, term.kind, term.first + term.second) for term in self.terms),
-            *(Covariate(name, "clinical", ()) for name in self.clinical.names),
+            *(Covariate(c.name, "clinical_shape" if c.is_shape else "clinical", ()) for c in self.clinical.covariates),
         )
 
     def gene_scores(self, expression: pd.DataFrame) -> Floats:

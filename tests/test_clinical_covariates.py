@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.clinical_covariates import MINIMUM_CATEGORY, ClinicalEncoder
+from features.clinical_covariates import MINIMUM_CATEGORY, ClinicalEncoder, raw_numbers
 
 
 def missing(encoder: ClinicalEncoder, clinical: pd.DataFrame) -> tuple[str, ...]:
@@ -20,12 +20,119 @@ def fitted(columns: dict[str, list[object]], *, minimum_known: float = 0.5) -> C
     return ClinicalEncoder.fit(pd.DataFrame(columns), tuple(columns), minimum_known=minimum_known)
 
 
+def straight(encoder: ClinicalEncoder) -> tuple[str, ...]:
+    return tuple(covariate.name for covariate in encoder.covariates if not covariate.is_shape)
+
+
+def shapes(encoder: ClinicalEncoder) -> tuple[str, ...]:
+    return tuple(covariate.name for covariate in encoder.covariates if covariate.is_shape)
+
+
+def column(encoder: ClinicalEncoder, name: str, clinical: pd.DataFrame):
+    return encoder.transform(clinical)[:, encoder.names.index(name)]
+
+
 def test_age_is_standardised_by_hand():
     encoder = fitted({"age": [40.0, 60.0, np.nan, 80.0]})
     # Mean 60, SD of the three known (divided by n) = sqrt(800 / 3).
     later = pd.DataFrame({"age": [60.0, 60 + np.sqrt(800 / 3), np.nan]})
-    np.testing.assert_allclose(encoder.transform(later), [[0.0], [1.0], [0.0]], atol=1e-12)
-    assert encoder.names == ("age",)
+    np.testing.assert_allclose(column(encoder, "age", later), [0.0, 1.0, 0.0], atol=1e-12)
+    assert straight(encoder) == ("age",)
+
+
+def test_the_line_of_age_may_bend_at_its_quartiles_by_hand():
+    # Quartiles 45, 50, 55; above 50 the known ages are 0, 0, 0, 5, 10: mean 3, SD (divided by n) 4.
+    encoder = fitted({"age": [40.0, 45.0, 50.0, np.nan, 55.0, 60.0]})
+    assert shapes(encoder) == ("age above 45", "age above 50", "age above 55")
+    later = pd.DataFrame({"age": [30.0, 50.0, 53.0, 60.0, 90.0, np.nan]})
+    expected = [-0.75, -0.75, 0.0, 1.75, 9.25, 0.0]
+    np.testing.assert_allclose(column(encoder, "age above 50", later), expected, atol=1e-12)
+
+
+def test_ages_and_their_hinges_make_every_line_that_bends_at_the_quartiles():
+    ages = np.random.default_rng(1).integers(30, 90, 200).astype(float)
+    encoder = fitted({"age": list(ages)})
+    quartiles = np.quantile(ages, [0.25, 0.5, 0.75])
+    bent = np.interp(ages, [0, *quartiles, 120], [5.0, -1.0, 3.0, 3.5, -7.0])
+    X = np.column_stack([np.ones(200), encoder.transform(pd.DataFrame({"age": ages}))])
+    np.testing.assert_allclose(X @ np.linalg.lstsq(X, bent)[0], bent, atol=1e-9)
+
+
+def test_steps_of_stage_stand_where_enough_patients_reach_them_by_hand():
+    # 22 reach II, 12 reach III and 9 reach IV: too few to learn from.
+    encoder = fitted({"stage": ["I"] * 10 + ["II"] * 10 + ["III"] * 3 + ["IV"] * 9 + [None]})
+    assert encoder.names == ("stage", "stage from II", "stage from III")
+    # 12 of 32 are at III or beyond: mean 3/8, SD sqrt(15)/8.
+    later = pd.DataFrame({"stage": ["I", "II", "III", "IV", None, "X"]})
+    low, high = -3 / np.sqrt(15), 5 / np.sqrt(15)
+    expected = [low, low, high, high, 0, 0]
+    np.testing.assert_allclose(column(encoder, "stage from III", later), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("grades", "names"),
+    [
+        (["G2"] * 30 + ["G3"] * 30, ("grade",)),
+        (["G1"] * 30 + ["G4"] * 30, ("grade",)),
+        (["G2"] * 30 + ["G3"] * 30 + ["G4"] * 30, ("grade", "grade from G3", "grade from G4")),
+        (["G1"] * 30 + ["G3"] * 30 + ["G4"] * 30, ("grade", "grade from G3", "grade from G4")),
+    ],
+)
+def test_a_level_that_no_patient_has_makes_no_step_and_two_levels_need_none(grades, names):
+    # Of two levels the rank itself is the step; nobody tells G2 from G3 where nobody is G2.
+    assert fitted({"grade": grades}).names == names
+
+
+def test_ranks_and_steps_make_every_value_of_each_stage():
+    stages = ["I", "II", "III", "IV"] * 10
+    encoder = fitted({"stage": stages})
+    X = np.column_stack([np.ones(40), encoder.transform(pd.DataFrame({"stage": stages}))])
+    value = np.array([0.3, -2.0, 5.0, 4.0] * 10)
+    np.testing.assert_allclose(X @ np.linalg.lstsq(X, value)[0], value, atol=1e-9)
+
+
+def test_what_bends_a_line_is_told_from_the_line():
+    encoder = fitted(
+        {
+            "age": [float(age) for age in range(40, 80)],
+            "stage": ["I", "II", "III", "IV"] * 10,
+            "sex": ["female", "male"] * 20,
+        }
+    )
+    assert straight(encoder) == ("age", "stage", "sex=male")
+    assert shapes(encoder)[:3] == ("age above 49.75", "age above 59.5", "age above 69.25")
+    assert shapes(encoder)[3:] == ("stage from II", "stage from III", "stage from IV")
+    assert encoder.columns == ("age", "stage", "sex")
+
+
+def test_a_column_that_is_not_known_leaves_its_shapes_unknown_and_is_named_once():
+    encoder = fitted({"age": [40.0, 50.0, 60.0, 70.0], "stage": ["I", "II", "III", "IV"]})
+    nobody = pd.DataFrame({"age": [np.nan], "stage": [None]})
+    assert encoder.lacking(nobody) == [("age", "stage")]
+    np.testing.assert_array_equal(encoder.transform(nobody), np.zeros((1, len(encoder.names))))
+
+
+@pytest.mark.parametrize("ages", [[60.0] * 30 + [70.0] * 3, [60.0] * 30 + [70.0, 80.0], [70.0, 80.0] + [90.0] * 30])
+def test_a_hinge_at_either_end_of_the_ages_bends_nothing_and_is_left_out(ages):
+    assert fitted({"age": ages}).names == ("age",)
+
+
+def test_between_two_ages_there_is_but_one_line():
+    assert fitted({"age": [60.0] * 20 + [70.0] * 20}).names == ("age",)
+
+
+@given(st.lists(st.integers(0, 120), min_size=2, max_size=60))
+def test_no_hinge_is_the_line_itself(ages):
+    encoder = fitted({"age": [float(age) for age in ages]})
+    X = encoder.transform(pd.DataFrame({"age": [float(age) for age in ages]}))
+    assert all(min(ages) < covariate.above < max(ages) for covariate in encoder.covariates if covariate.is_shape)
+    assert not any(np.allclose(X[:, 0], X[:, j], atol=1e-9) for j in range(1, X.shape[1]))
+
+
+def test_raw_numbers_are_years_and_ranks_from_1():
+    np.testing.assert_array_equal(raw_numbers("age", pd.Series([61.5, None, "x"])), [61.5, np.nan, np.nan])
+    np.testing.assert_array_equal(raw_numbers("stage", pd.Series(["III", "X", None, "I"])), [3, np.nan, np.nan, 1])
+    np.testing.assert_array_equal(raw_numbers("grade", pd.Series(["G4", "GX"])), [4, np.nan])
 
 
 def test_stages_are_ranks_in_their_order():
@@ -33,7 +140,7 @@ def test_stages_are_ranks_in_their_order():
     encoder = fitted({"stage": ["IV", "I", "III", "II"]})
     later = pd.DataFrame({"stage": ["I", "II", "III", "IV"]})
     expected = (np.arange(1.0, 5.0) - 2.5) / np.sqrt(1.25)
-    np.testing.assert_allclose(encoder.transform(later)[:, 0], expected, rtol=1e-12)
+    np.testing.assert_allclose(column(encoder, "stage", later), expected, rtol=1e-12)
 
 
 def test_grades_and_stages_that_do_not_exist_are_missing():
@@ -87,7 +194,7 @@ def test_a_category_of_just_enough_patients_has_a_column():
 @pytest.mark.parametrize(("n_known", "names"), [(49, ()), (50, ("age",))])
 def test_a_column_known_in_too_few_patients_is_left_out(n_known, names):
     ages = [float(age) for age in range(n_known)] + [np.nan] * (100 - n_known)
-    assert fitted({"age": ages}, minimum_known=0.5).names == names
+    assert fitted({"age": ages}, minimum_known=0.5).columns == names
 
 
 @pytest.mark.parametrize(
@@ -118,7 +225,7 @@ def test_a_column_that_a_later_patient_does_not_have_is_missing():
     encoder = fitted({"age": [40.0, 60.0] * 10, "sex": ["female", "male"] * 10})
     later = pd.DataFrame(index=["p1"])
     assert missing(encoder, later) == ("age", "sex")
-    np.testing.assert_array_equal(encoder.transform(later), [[0.0, 0.0]])
+    np.testing.assert_array_equal(encoder.transform(later), np.zeros((1, len(encoder.names))))
 
 
 COLUMNS = ("age", "sex", "stage", "subtype")

@@ -147,7 +147,10 @@ def test_held_out_patients_change_nothing_in_the_state(seed, value, data):
     state = fit(cohort.subset(train))
     spoilt = cohort.expression.copy()
     spoilt.iloc[np.setdiff1d(np.arange(40), train)] = value
-    again = fit(cohort_of(spoilt, cohort.clinical).subset(train))
+    clinical = cohort.clinical.copy()
+    clinical.iloc[np.setdiff1d(np.arange(40), train)] = [3.0, "IV"]
+    again = fit(cohort_of(spoilt, clinical).subset(train))
+    assert state.covariates == again.covariates
     later = random_cohort(seed + 1)
     np.testing.assert_array_equal(
         state.transform(later.expression, later.clinical), again.transform(later.expression, later.clinical)
@@ -244,6 +247,27 @@ def test_a_gene_that_is_constant_or_hardly_known_is_left_out(values):
 def test_a_cohort_without_a_panel_gene_that_varies_is_refused_in_a_sentence(genes):
     with pytest.raises(PanelError, match=r"KIRC/OS: none of the 5 genes of panel hand .* check the gene identifiers\."):
         fit(cohort_of(pd.DataFrame(genes, index=["a", "b"])))
+
+
+def test_what_bends_a_clinical_line_is_a_kind_of_its_own():
+    cohort = random_cohort(12)
+    state = fit(cohort)
+    quartiles = np.quantile(cohort.clinical["age"], [0.25, 0.5, 0.75])
+    expected = {
+        "clinical": ["age", "stage"],
+        "clinical_shape": [*(f"age above {q:g}" for q in quartiles), "stage from II", "stage from III"],
+    }
+    for kind, named in expected.items():
+        members = [covariate for covariate in state.covariates if covariate.kind == kind]
+        assert [covariate.name for covariate in members] == named
+        assert not any(covariate.genes for covariate in members)
+    # The columns of the matrix are the covariates, in their order.
+    table = pd.DataFrame(state.transform(cohort.expression, cohort.clinical), columns=names(state))
+    age = cohort.clinical["age"].to_numpy()
+    above = np.maximum(age - quartiles[1], 0)
+    np.testing.assert_allclose(table[f"age above {quartiles[1]:g}"], (above - above.mean()) / above.std(), atol=1e-12)
+    advanced = (cohort.clinical["stage"] == "III").to_numpy(float)
+    np.testing.assert_allclose(table["stage from III"], (advanced - advanced.mean()) / advanced.std(), atol=1e-12)
 
 
 def test_every_shipped_panel_gives_its_genes_scores_and_terms():
