@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def prognosis_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def small_training() -> TrainingResult:
-    """A real training, made small: 120 simulated patients, the core panel, few folds; takes some two seconds."""
+    """A real training, made small: 120 simulated patients, core panel, few folds and trees; takes some two seconds."""
     # Imported late: most tests need none of it.
     from experiments.simulation import simulate_cohort  # noqa: PLC0415
     from features.panel import load_panel  # noqa: PLC0415
@@ -61,13 +62,17 @@ def small_training() -> TrainingResult:
     from training.trainer import train  # noqa: PLC0415
 
     definition = load_definition(REPOSITORY / "experiments" / "definitions" / "default.toml")
-    cohort = simulate_cohort("KIRC", seed=5, n_patients=120, n_background=3)
+    # As many other genes as random sets of the core panel's size need.
+    cohort = simulate_cohort("KIRC", seed=5, n_patients=120, n_background=30)
     made = {"created": "2026-01-02T03:04:05+00:00", "code_version": "0", "data_digest": cohort.digest()}
     small = definition.model_copy(
         update={
             "trials": 1,
             "learner": "penalised_cox",
             "features": definition.features.model_copy(update={"panel": "ctc_core"}),
+            "null": definition.null.model_copy(update={"n_sets": 3, "penalties": (0.1, 0.8)}),
+            "boosted": definition.boosted.at(rounds=15),
+            "clinical_boosted": definition.clinical_boosted.at(rounds=15),
             "resampling": definition.resampling.model_copy(
                 update={"outer_folds": 2, "outer_repeats": 1, "inner_folds": 2, "bootstrap": 100}
             ),
@@ -79,17 +84,19 @@ def small_training() -> TrainingResult:
 
 @pytest.fixture(scope="session")
 def small_definition(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A definition file of a training that takes seconds: the default with few folds, one learner, the core panel."""
+    """A definition file of a training that takes seconds: the default with few folds, trials and random sets."""
     text = (REPOSITORY / "experiments" / "definitions" / "default.toml").read_text(encoding="utf-8")
     for choice, smaller in {
         'learner = "auto"': 'learner = "penalised_cox"',
         'panel = "ctc_review"\nclinical': 'panel = "ctc_core"\nclinical',
-        "outer_folds = 5": "outer_folds = 2",
-        "inner_folds = 5": "inner_folds = 2",
-        "bootstrap = 1000": "bootstrap = 100",
+        r"outer_folds = \d+": "outer_folds = 2",
+        r"inner_folds = \d+": "inner_folds = 2",
+        r"bootstrap = \d+": "bootstrap = 100",
+        r"n_sets = \d+": "n_sets = 3",
+        r"trials_at_most = \d+": "trials_at_most = 2",
     }.items():
-        assert choice in text
-        text = text.replace(choice, smaller)
+        text, n_changed = re.subn(choice, smaller, text)
+        assert n_changed
     path = tmp_path_factory.mktemp("definition") / "small.toml"
     path.write_text(text, encoding="utf-8")
     return path

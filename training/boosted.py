@@ -74,7 +74,11 @@ def fit_boosted(
         # Where the trees start from: left alone it is half a day, and the first hundred trees only climb from there.
         middle = float(np.exp(np.log(time).mean()))
         settings |= {"aft_loss_distribution": "logistic", "aft_loss_distribution_scale": 1.0, "base_score": middle}
-    booster = xgboost.train(settings, _labelled(X, time, event, objective), num_boost_round=rounds)
+    labelled = _labelled(X, time, event, objective)
+    booster = xgboost.Booster(settings, [labelled])
+    # What `xgboost.train` does without callbacks, at less cost a round: the same trees.
+    for number in range(rounds):
+        booster.update(labelled, number)
     return FittedBooster(booster, objective, float(_signed_margin(booster, objective, X).mean()))
 
 

@@ -13,10 +13,12 @@ import pandas as pd
 import xgboost
 
 from features.errors import PrognosisError
-from training.bundle_fields import model_fields, model_of
+from training.bundle_fields import from_format_1, model_fields, model_of
 from training.model import PrognosticModel
 
-BUNDLE_FORMAT = 1
+BUNDLE_FORMAT = 2
+#: Formats that are read; the first held one fitted learner a variant.
+READABLE = (1, BUNDLE_FORMAT)
 
 MANIFEST = "manifest.json"
 MODEL = "model.json"
@@ -65,8 +67,11 @@ def read_bundle(folder: Path) -> PrognosticModel:
     try:
         fields = json.loads(contents.pop(MODEL))
         table = pd.read_parquet(io.BytesIO(contents.pop(HAZARD_RATIOS)))
-        if fields.pop("format") != BUNDLE_FORMAT:
-            raise BundleError(f"{folder.name}: {MODEL} is not of bundle format {BUNDLE_FORMAT}.")
+        version = fields.pop("format")
+        if version not in READABLE:
+            raise BundleError(f"{folder.name}: {MODEL} is not of bundle format {_listed(READABLE)}.")
+        if version == 1:
+            fields, contents = from_format_1(fields, contents)
         boosters = {name: xgboost.Booster(model_file=bytearray(content)) for name, content in contents.items()}
         return model_of(fields, boosters, table)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -107,11 +112,15 @@ def _manifest(folder: Path) -> dict[str, str]:
         version, files = manifest["format"], manifest["files"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{folder.name}: is not a bundle (no readable {MANIFEST}).") from error
-    if version != BUNDLE_FORMAT:
-        raise BundleError(f"{folder.name}: bundle format {version} is unknown; this version reads {BUNDLE_FORMAT}.")
+    if version not in READABLE:
+        raise BundleError(f"{folder.name}: bundle format {version} is unknown; this version reads {_listed(READABLE)}.")
     if not isinstance(files, dict) or not {MODEL, HAZARD_RATIOS} <= set(files):
         raise BundleError(f"{folder.name}: {MANIFEST} does not name {MODEL} and {HAZARD_RATIOS}.")
     return files
+
+
+def _listed(versions: tuple[int, ...]) -> str:
+    return " and ".join(map(str, versions))
 
 
 def _as_json(content: Mapping[str, Any]) -> bytes:

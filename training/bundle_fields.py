@@ -15,10 +15,10 @@ from features.clinical_covariates import ClinicalCovariate, ClinicalEncoder
 from features.normal_scores import NormalScoreReference
 from features.panel import Gene, Interaction, Panel
 from features.transform import DerivedTerm, FeatureState
+from training.blend import Blend, FittedLearner
 from training.boosted import FittedBooster
 from training.breslow import BaselineHazard
 from training.estimate import Estimate
-from training.learners import FittedLearner
 from training.model import CohortSummary, PrognosticModel, Variant
 from training.penalised_cox import FittedCox
 
@@ -28,9 +28,10 @@ type Fields = dict[str, Any]
 def model_fields(model: PrognosticModel) -> tuple[Fields, dict[str, xgboost.Booster]]:
     """Return what stands in ``model.json``, and the boosters by the names of their files."""
     boosters = {
-        _booster_file(name): variant.fitted.predictor.booster
+        booster_file(name, position): learner.predictor.booster
         for name, variant in model.variants.items()
-        if isinstance(variant.fitted.predictor, FittedBooster)
+        for position, (_, learner) in enumerate(_members(variant.fitted))
+        if isinstance(learner.predictor, FittedBooster)
     }
     fields = {
         "cancer_type": model.cancer_type,
@@ -56,7 +57,7 @@ def model_of(fields: Fields, boosters: Mapping[str, xgboost.Booster], hazard_rat
     rest, unread = dict(fields), dict(boosters)
     cohort = rest.pop("cohort")
     variants = {
-        name: _variant_of(content, unread.pop(_booster_file(name), None))
+        name: _variant_of(content, {i: unread.pop(booster_file(name, i), None) for i in range(len(content["members"]))})
         for name, content in rest.pop("variants").items()
     }
     if unread:
@@ -73,6 +74,17 @@ def model_of(fields: Fields, boosters: Mapping[str, xgboost.Booster], hazard_rat
     )
 
 
+def from_format_1(fields: Fields, contents: Mapping[str, bytes]) -> tuple[Fields, dict[str, bytes]]:
+    """Return the fields and the boosters' files of the first format as those of today's: one member a variant."""
+    variants = {}
+    for name, variant in fields["variants"].items():
+        rest = dict(variant)
+        only = {"weight": 1.0, "columns": rest.pop("columns"), "predictor": rest.pop("predictor")}
+        variants[name] = {**rest, "members": [only]}
+    files = {f"booster_{name}.ubj": booster_file(name, 0) for name in variants}
+    return {**fields, "variants": variants}, {files.get(name, name): content for name, content in contents.items()}
+
+
 def _panel_of(fields: Fields) -> Panel:
     rest = dict(fields)
     genes = (Gene(**{key: _tuples(value) for key, value in gene.items()}) for gene in rest.pop("genes"))
@@ -86,16 +98,20 @@ def _tuples(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _booster_file(variant: str) -> str:
-    return f"booster_{variant}.ubj"
+def booster_file(variant: str, position: int) -> str:
+    """Return the name of the file of a booster, by its variant and its place among the variant's members."""
+    return f"booster_{variant}_{position}.ubj"
+
+
+def _members(fitted: FittedLearner | Blend) -> tuple[tuple[float, FittedLearner], ...]:
+    return fitted.members if isinstance(fitted, Blend) else ((1.0, fitted),)
 
 
 def _variant_fields(variant: Variant) -> Fields:
     return {
         "learner": variant.learner,
         "features": _feature_fields(variant.features),
-        "columns": variant.fitted.columns.tolist(),
-        "predictor": _predictor_fields(variant.fitted.predictor),
+        "members": [_member_fields(weight, learner) for weight, learner in _members(variant.fitted)],
         "slope": variant.slope,
         "baseline": {
             "days": variant.baseline.days.tolist(),
@@ -108,12 +124,28 @@ def _variant_fields(variant: Variant) -> Fields:
     }
 
 
-def _variant_of(fields: Fields, booster: xgboost.Booster | None) -> Variant:
+def _member_fields(weight: float, learner: FittedLearner) -> Fields:
+    return {
+        "weight": weight,
+        "columns": learner.columns.tolist(),
+        "predictor": _predictor_fields(learner.predictor),
+        "shared_weight": learner.shared_weight,
+    }
+
+
+def _member_of(fields: Fields, booster: xgboost.Booster | None) -> tuple[float, FittedLearner]:
     rest = dict(fields)
-    fitted = FittedLearner(np.array(rest.pop("columns"), dtype=np.intp), _predictor_of(rest.pop("predictor"), booster))
+    weight, columns = _number(rest.pop("weight")), np.array(rest.pop("columns"), dtype=np.intp)
+    return weight, FittedLearner(columns, _predictor_of(rest.pop("predictor"), booster), **rest)
+
+
+def _variant_of(fields: Fields, boosters: Mapping[int, xgboost.Booster | None]) -> Variant:
+    rest = dict(fields)
+    members = tuple(_member_of(each, boosters[position]) for position, each in enumerate(rest.pop("members")))
+    alone = len(members) == 1 and members[0][0] == 1.0
     return Variant(
         features=_features_of(rest.pop("features")),
-        fitted=fitted,
+        fitted=members[0][1] if alone else Blend(members),
         slope=_number(rest.pop("slope")),
         baseline=BaselineHazard(**{name: _floats(values) for name, values in rest.pop("baseline").items()}),
         reference=_floats(rest.pop("reference")),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
-from math import inf
 from pathlib import Path
 from typing import Literal, Self
 
@@ -13,9 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationErro
 from features.cohort import ENDPOINTS
 from features.errors import PrognosisError
 from features.panel import PANELS
-
-type ParameterValue = bool | int | float | str
-type Parameters = dict[str, ParameterValue]
+from training.parameters import NUMBERS, REQUIRED_PARAMETERS, Parameters, ParameterValue, not_a_value
 
 ANY = "*"
 
@@ -69,11 +66,14 @@ class LearnerDefinition(Strict):
     Notes
     -----
     A parameter outside `search` is fixed at its default; every default lies within the space, so that it can be
-    the first trial and its score can be compared.
+    the first trial and its score can be compared. The best `averaged_trials` trials are averaged, each with the
+    weight that it earned.
     """
 
     default: Parameters
     search: dict[str, Range | Choices] = Field(default_factory=dict)
+    trials_at_most: int | None = Field(default=None, ge=1)
+    averaged_trials: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
     def _check_defaults(self) -> Self:
@@ -86,10 +86,17 @@ class LearnerDefinition(Strict):
 
     def without(self, *names: str) -> LearnerDefinition:
         """Return the definition without these parameters."""
-        return LearnerDefinition(
-            default={k: v for k, v in self.default.items() if k not in names},
-            search={k: v for k, v in self.search.items() if k not in names},
+        return self.model_copy(
+            update={
+                "default": {k: v for k, v in self.default.items() if k not in names},
+                "search": {k: v for k, v in self.search.items() if k not in names},
+            }
         )
+
+    def at(self, **fixed: ParameterValue) -> LearnerDefinition:
+        """Return the definition with these parameters fixed instead of searched."""
+        left = self.without(*fixed)
+        return left.model_copy(update={"default": {**left.default, **fixed}})
 
 
 class FeaturesDefinition(Strict):
@@ -123,27 +130,57 @@ class HorizonsDefinition(Strict):
     minimum_at_risk: int = Field(ge=1)
 
 
+class AutoDefinition(Strict):
+    """How learners are weighed against each other on inner folds."""
+
+    temperature: PositiveFloat
+
+
+class NullDefinition(Strict):
+    """The random gene sets that the panel is compared with, and the ridge Cox that both go through."""
+
+    n_sets: int = Field(ge=0)
+    penalties: tuple[PositiveFloat, ...] = Field(min_length=1)
+    clinical_penalty: PositiveFloat
+    shape_penalty: PositiveFloat
+
+
+class PoolingDefinition(Strict):
+    """The Cox model over other cancer types, stratified by them, whose linear predictor may be leaned on."""
+
+    penalty: PositiveFloat
+    clinical_penalty: PositiveFloat
+
+
 class GateDefinition(Strict):
     """What a model must show to become champion."""
 
     minimum_events: int = Field(ge=1)
     concordance_lower_above: float = Field(ge=0, le=1)
+    gain_upper_least: float = Field(ge=-1, le=1)
+    calibration_slope: Range
+    random_signature_percentile_above: float = Field(ge=0, le=100)
 
 
 class Definition(Strict):
     """Every choice of one training; `cancer_type` and `endpoint` are ``*`` in one that any cohort may use."""
 
-    format: Literal[1]
+    format: Literal[2]
     cancer_type: str
     endpoint: str
     seed: int = Field(ge=0)
     trials: int = Field(ge=1)
-    learner: Literal["auto", "penalised_cox", "boosted"]
+    learner: Literal["auto", "penalised_cox", "pooled_cox", "boosted"]
     features: FeaturesDefinition
     resampling: ResamplingDefinition
     horizons: HorizonsDefinition
+    auto: AutoDefinition
+    null: NullDefinition
+    pooling: PoolingDefinition
     clinical_only: LearnerDefinition
+    clinical_boosted: LearnerDefinition
     penalised_cox: LearnerDefinition
+    pooled_cox: LearnerDefinition
     boosted: LearnerDefinition
     gate: GateDefinition
 
@@ -161,46 +198,10 @@ class Definition(Strict):
     def _check_values(self) -> Self:
         for learner in REQUIRED_PARAMETERS:
             for key, name, value in _stated(getattr(self, learner)):
-                reason = _not_a_value(name, value, panels=(*PANELS, self.features.panel))
+                reason = not_a_value(name, value, panels=(*PANELS, self.features.panel))
                 if reason is not None:
                     raise ValueError(f"{learner}.{key} = {value!r}: must be {reason}")
         return self
-
-
-#: The parameters that each learner takes; each must have a default, and may have a dimension to search.
-REQUIRED_PARAMETERS = {
-    "clinical_only": {"penalty"},
-    "penalised_cox": {"panel", "derived_terms", "penalty", "l1_ratio", "clinical_factor"},
-    "boosted": {
-        "panel",
-        "derived_terms",
-        "objective",
-        "rounds",
-        "learning_rate",
-        "max_depth",
-        "min_child_weight",
-        "subsample",
-        "colsample_bytree",
-        "reg_lambda",
-    },
-}
-
-#: The least of what must be above 0.
-POSITIVE = 1e-9
-#: The numbers that a parameter can be, both ends included; only whole ones where the lower end is an `int`.
-NUMBERS: dict[str, tuple[float, float]] = {
-    "penalty": (POSITIVE, inf),
-    "l1_ratio": (0.0, 1.0),
-    "clinical_factor": (POSITIVE, inf),
-    "rounds": (1, inf),
-    "learning_rate": (POSITIVE, 1.0),
-    "max_depth": (1, inf),
-    "min_child_weight": (0.0, inf),
-    "subsample": (POSITIVE, 1.0),
-    "colsample_bytree": (POSITIVE, 1.0),
-    "reg_lambda": (0.0, inf),
-}
-OBJECTIVES = ("cox", "aft")
 
 
 def _stated(learner: LearnerDefinition) -> Iterator[tuple[str, str, ParameterValue]]:
@@ -213,20 +214,6 @@ def _stated(learner: LearnerDefinition) -> Iterator[tuple[str, str, ParameterVal
         if isinstance(dimension, Range) and isinstance(NUMBERS.get(name, (0.0,))[0], int) and not dimension.whole:
             # A float is no whole number, though it be 1.0: the sampler would draw from between.
             yield f"search.{name}", name, dimension.low + 0.5
-
-
-def _not_a_value(name: str, value: ParameterValue, *, panels: tuple[str, ...]) -> str | None:
-    """Say what a parameter must be; None where it is."""
-    if name in NUMBERS:
-        low, high = NUMBERS[name]
-        number = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-        kind = "a whole number" if isinstance(low, int) else "a number"
-        fits = number and not (isinstance(low, int) and float(value) % 1)
-        return None if fits else f"{kind} from {low:g} to {high:g}"
-    if name == "derived_terms":
-        return None if isinstance(value, bool) else "true or false"
-    words = panels if name == "panel" else OBJECTIVES
-    return None if value in words else f"one of {', '.join(dict.fromkeys(words))}"
 
 
 def load_definition(path: Path) -> Definition:

@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.panel import PANELS, Panel
 from features.transform import Covariate
-from training.boosted import FittedBooster, fit_boosted
-from training.definition import Parameters
+from training.blend import FittedLearner
+from training.boosted import fit_boosted
+from training.parameters import NO_GENES, Parameters
 from training.penalised_cox import FittedCox, fit_penalised_cox
+from training.univariate_cox import cox_univariate
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-LEARNERS = ("penalised_cox", "boosted")
+#: Those that may become the model, simplest first: the order breaks ties.
+LEARNERS = ("penalised_cox", "pooled_cox", "boosted")
+#: Those that read no gene, and run only beside the variant with clinical covariates.
+CLINICAL_BASELINES = ("clinical_only", "clinical_boosted")
+SINGLE_GENE = "best_single_gene"
 #: The two variants of every model: with clinical covariates, and its twin for requests without them.
 VARIANTS = ("clinical", "genes_only")
-
-
-@dataclass(frozen=True, eq=False)
-class FittedLearner:
-    """A fitted learner and the columns of the feature state that it reads.
-
-    Parameters
-    ----------
-    columns : array of int, shape (n_used,)
-    predictor : FittedCox or FittedBooster
-    """
-
-    columns: NDArray[np.intp]
-    predictor: FittedCox | FittedBooster
-
-    def linear_predictor(self, X: Floats) -> Floats:
-        """Return the log relative hazard against the training mean, shape (n_patients,); higher is worse."""
-        return self.predictor.linear_predictor(X[:, self.columns])
+CLINICAL_KINDS = ("clinical", "clinical_shape")
 
 
 @dataclass(frozen=True)
@@ -46,28 +36,35 @@ class LearnerSetting:
     Parameters
     ----------
     learner : str
-        ``clinical_only``, ``penalised_cox`` or ``boosted``.
+        One of `LEARNERS`, `CLINICAL_BASELINES`, or ``best_single_gene``.
     variant : str
         ``clinical`` or ``genes_only``.
     panel : Panel
+    shared : mapping of str to float
+        Coefficients of genes in other cancer types (see `training.pooling`); only ``pooled_cox`` leans on them.
     """
 
     learner: str
     variant: str
     panel: Panel
+    shared: Mapping[str, float] = field(default_factory=dict)
 
     def columns(self, covariates: tuple[Covariate, ...], parameters: Parameters) -> NDArray[np.intp]:
         """Return the positions of the covariates that these parameters let in."""
-        return np.array([j for j, c in enumerate(covariates) if self._admits(c, parameters)], dtype=np.intp)
+        genes = genes_within(self.panel, str(parameters.get("panel", self.panel.name)))
+        admitted = (j for j, c in enumerate(covariates) if self._admits(c, parameters, genes))
+        return np.fromiter(admitted, dtype=np.intp)
 
-    def _admits(self, covariate: Covariate, parameters: Parameters) -> bool:
-        if covariate.kind == "clinical":
-            return self.variant == "clinical"
-        if self.learner == "clinical_only":
+    def _admits(self, covariate: Covariate, parameters: Parameters, genes: frozenset[str]) -> bool:
+        if covariate.kind in CLINICAL_KINDS:
+            # Trees bend by themselves.
+            straight = covariate.kind == "clinical" or "shape_penalty" in parameters
+            return self.variant == "clinical" and straight
+        if self.learner in CLINICAL_BASELINES:
             return False
-        if covariate.kind != "gene" and not parameters["derived_terms"]:
+        if covariate.kind != "gene" and not parameters.get("derived_terms", False):
             return False
-        return set(covariate.genes) <= genes_within(self.panel, str(parameters["panel"]))
+        return genes.issuperset(covariate.genes)
 
     def fit(
         self,
@@ -91,29 +88,74 @@ class LearnerSetting:
             What the columns of `X` are.
         parameters : mapping
         seed : int
-            Only the boosted learner draws from it.
+            Only the boosted learners draw from it.
         """
         columns = self.columns(covariates, parameters)
+        if self.learner == "pooled_cox":
+            return self._lean(X, time, event, columns=columns, covariates=covariates, parameters=parameters)
         if not len(columns):
             # These patients hold none of the narrower panel's genes, or know no clinical column well enough.
             return FittedLearner(columns, FittedCox(np.zeros(0), np.zeros(0)))
         used = X[:, columns]
-        if self.learner == "boosted":
+        if "objective" in parameters:
             settings = {k: v for k, v in parameters.items() if k not in ("panel", "derived_terms")}
             return FittedLearner(columns, fit_boosted(used, time, event, parameters=settings, seed=seed))
-        penalty = _penalties([covariates[j].kind for j in columns], parameters)
+        if self.learner == SINGLE_GENE:
+            return _best_single(columns, used, time, event)
+        penalty = penalties([covariates[j].kind for j in columns], parameters)
         l1_ratio = float(parameters.get("l1_ratio", 0.0))
         return FittedLearner(columns, fit_penalised_cox(used, time, event, penalty=penalty, l1_ratio=l1_ratio))
 
+    def _lean(
+        self,
+        X: Floats,
+        time: Floats,
+        event: Bools,
+        *,
+        columns: NDArray[np.intp],
+        covariates: tuple[Covariate, ...],
+        parameters: Parameters,
+    ) -> FittedLearner:
+        """Fit a Cox model with the shared linear predictor as one more covariate, and fold it into the genes'."""
+        shared = np.array([self.shared.get(c.name, 0.0) if c.kind == "gene" else 0.0 for c in covariates])
+        predictor = X @ shared
+        spread = max(float(predictor.std()), 1e-12)
+        penalty = penalties([covariates[j].kind for j in columns], parameters)
+        fitted = fit_penalised_cox(
+            np.column_stack([X[:, columns], predictor / spread]),
+            time,
+            event,
+            penalty=np.append(penalty, float(parameters["shared_penalty"])),
+            l1_ratio=float(parameters["l1_ratio"]),
+        )
+        weight = float(fitted.coefficients[-1])
+        coefficients = weight / spread * shared
+        coefficients[columns] += fitted.coefficients[:-1]
+        read = np.union1d(columns, np.flatnonzero(shared))
+        folded = FittedCox(coefficients[read], X.mean(axis=0)[read])
+        return FittedLearner(read, folded, shared_weight=weight)
 
-def genes_within(panel: Panel, name: str) -> set[str]:
-    """Return the symbols of one of the nested panels, or all of a panel that is not nested in them."""
+
+def genes_within(panel: Panel, name: str) -> frozenset[str]:
+    """Return the symbols of one of the nested panels, all of a panel that is not nested in them, or none."""
+    if name == NO_GENES:
+        return frozenset()
     if name not in PANELS:
-        return set(panel.symbols)
+        return frozenset(panel.symbols)
     narrower = PANELS[: PANELS.index(name) + 1]
-    return {gene.symbol for gene in panel.genes if gene.panel in narrower or gene.panel not in PANELS}
+    return frozenset(g.symbol for g in panel.genes if g.panel in narrower or g.panel not in PANELS)
 
 
-def _penalties(kinds: list[str], parameters: Parameters) -> Floats:
-    penalty, factor = float(parameters["penalty"]), float(parameters.get("clinical_factor", 1.0))
-    return np.array([penalty * (factor if kind == "clinical" else 1.0) for kind in kinds], dtype=np.float64)
+def penalties(kinds: list[str], parameters: Parameters) -> Floats:
+    """Return the penalty of each covariate by its kind."""
+    own = {"clinical": "clinical_penalty", "clinical_shape": "shape_penalty"}
+    return np.array([float(parameters[own.get(kind, "penalty")]) for kind in kinds], dtype=np.float64)
+
+
+def _best_single(columns: NDArray[np.intp], X: Floats, time: Floats, event: Bools) -> FittedLearner:
+    """Return the Cox model of the one covariate with the largest Wald statistic."""
+    scan = cox_univariate(X, time, event)
+    strength = np.nan_to_num(np.abs(scan.coefficient / scan.standard_error), nan=-1.0)
+    best = int(strength.argmax())
+    coefficient = scan.coefficient[best : best + 1] if strength[best] >= 0 else np.zeros(1)
+    return FittedLearner(columns[best : best + 1], FittedCox(coefficient, X[:, best : best + 1].mean(axis=0)))

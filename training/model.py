@@ -15,9 +15,10 @@ from features.cohort import SIMULATED_PREFIX
 from features.genes import GeneResolver
 from features.panel import Panel
 from features.transform import FeatureState
+from training.blend import Blend, FittedLearner
 from training.breslow import BaselineHazard
 from training.estimate import Estimate
-from training.learners import FittedLearner
+from training.learners import CLINICAL_KINDS
 
 Floats = NDArray[np.float64]
 
@@ -40,9 +41,9 @@ class Variant:
     Parameters
     ----------
     learner : str
-        ``penalised_cox`` or ``boosted``.
+        ``penalised_cox``, ``pooled_cox``, ``boosted``, or ``auto``: all of them, weighed.
     features : FeatureState
-    fitted : FittedLearner
+    fitted : FittedLearner or Blend
     slope : float
         Multiplies the learner's linear predictor; estimated out of fold.
     baseline : BaselineHazard
@@ -53,14 +54,14 @@ class Variant:
     metrics : mapping of str to Estimate
         Out-of-fold figures of the whole procedure that led to this variant.
     parameters : mapping
-        The learner's, tuned.
+        The best trial's, and for ``auto`` the weight of each learner.
     minimum_gene_fraction : float
         Share of the used genes that a patient must have.
     """
 
     learner: str
     features: FeatureState
-    fitted: FittedLearner
+    fitted: FittedLearner | Blend
     slope: float
     baseline: BaselineHazard
     reference: Floats
@@ -78,7 +79,7 @@ class Variant:
     def clinical(self) -> tuple[str, ...]:
         """The clinical columns that must be known."""
         covariates = self.features.covariates
-        names = {covariates[j].name for j in self.fitted.columns if covariates[j].kind == "clinical"}
+        names = {covariates[j].name for j in self.fitted.columns if covariates[j].kind in CLINICAL_KINDS}
         used = (c.column for c in self.features.clinical.covariates if c.name in names)
         return tuple(dict.fromkeys(used))
 

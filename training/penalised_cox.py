@@ -13,6 +13,7 @@ from sksurv.linear_model import CoxnetSurvivalAnalysis
 from sksurv.util import Surv
 
 from features.errors import PrognosisError
+from training.partial_likelihood import PartialLikelihood
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -110,7 +111,7 @@ def _bounded(X: Floats, time: Floats, event: Bools, *, penalty: Floats, l1_ratio
     Positive and negative parts of the coefficients are variables of their own, bounded at 0, which makes the
     objective smooth; slower, and needed rarely.
     """
-    likelihood, n_covariates = _PartialLikelihood.of(X, time, event), X.shape[1]
+    likelihood, n_covariates = PartialLikelihood.of(X, time, event), X.shape[1]
 
     def objective(parts: Floats) -> tuple[float, Floats]:
         beta = parts[:n_covariates] - parts[n_covariates:]
@@ -132,7 +133,7 @@ def _bounded(X: Floats, time: Floats, event: Bools, *, penalty: Floats, l1_ratio
 
 def _ridge(X: Floats, time: Floats, event: Bools, penalty: Floats) -> Floats:
     """Newton's method with step halving, on centred covariates; `penalty` on the scale of the log-likelihood."""
-    likelihood = _PartialLikelihood.of(X, time, event)
+    likelihood = PartialLikelihood.of(X, time, event)
     beta = np.zeros(X.shape[1])
     value = likelihood.value(beta)
     for _ in range(NEWTON_STEPS):
@@ -146,7 +147,7 @@ def _ridge(X: Floats, time: Floats, event: Bools, penalty: Floats) -> Floats:
 
 
 def _improved(
-    likelihood: _PartialLikelihood, penalty: Floats, beta: Floats, step: Floats, value: float
+    likelihood: PartialLikelihood, penalty: Floats, beta: Floats, step: Floats, value: float
 ) -> tuple[Floats, float, float]:
     """Return the step's end, halved until the penalised likelihood does not fall, its gain and its value."""
     for halvings in range(30):
@@ -155,45 +156,3 @@ def _improved(
         if reached >= value - ROUNDING * abs(value):
             return end, reached - value, reached
     return beta, 0.0, value
-
-
-@dataclass(frozen=True)
-class _PartialLikelihood:
-    """Breslow's log partial likelihood with patients sorted from the longest follow-up down."""
-
-    X: Floats
-    event: Floats
-    last: NDArray[np.intp]  # per patient: position of the last patient with the same day
-
-    @classmethod
-    def of(cls, X: Floats, time: Floats, event: Bools) -> _PartialLikelihood:
-        order = np.argsort(-time, kind="stable")
-        days = -time[order]
-        return cls(X[order], event[order].astype(np.float64), np.searchsorted(days, days, side="right") - 1)
-
-    def value(self, beta: Floats) -> float:
-        eta = self.X @ beta
-        top = eta.max()
-        at_risk = np.cumsum(np.exp(eta - top))[self.last]
-        return float(self.event @ (eta - top - np.log(at_risk)))
-
-    def derivatives(self, beta: Floats) -> tuple[Floats, Floats]:
-        """Return the gradient, and the information without forming one matrix a patient.
-
-        The sum over events of the weighted second moments is X'WX, with a patient's weight its hazard times the
-        baseline hazard accumulated up to its day.
-        """
-        eta = self.X @ beta
-        hazard = np.exp(eta - eta.max())
-        at_risk = np.cumsum(hazard)[self.last]
-        means = np.cumsum(hazard[:, None] * self.X, axis=0)[self.last] / at_risk[:, None]
-        gradient = self.event @ (self.X - means)
-        weight = hazard * self._accumulated(self.event / at_risk)
-        information = (self.X * weight[:, None]).T @ self.X - (means * self.event[:, None]).T @ means
-        return np.asarray(gradient), np.asarray(information)
-
-    def _accumulated(self, increments: Floats) -> Floats:
-        """Return the sum of the increments of all days up to each patient's own."""
-        backwards = np.cumsum(increments[::-1])[::-1]
-        first = np.searchsorted(self.last, self.last, side="left")
-        return np.asarray(backwards[first])

@@ -1,0 +1,117 @@
+"""Inner folds of one set of training patients, their features already made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.cohort import Cohort
+from features.panel import Panel
+from features.transform import FeatureState, fit_features
+from training.blend import Blend, FittedLearner
+from training.definition import Definition
+from training.learners import LearnerSetting
+from training.parameters import Parameters
+from training.partial_likelihood import StratifiedOutcome
+from training.resampling import stratified_folds
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One inner fold."""
+
+    features: FeatureState
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+    X_train: Floats
+    X_test: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """All inner folds of one set of training patients, and the outcomes that predictions are judged by.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        The training patients.
+    each : tuple of Split
+    outcome : StratifiedOutcome
+        Risk sets kept within folds, as the predictions of different folds come from different fits.
+    """
+
+    cohort: Cohort
+    each: tuple[Split, ...]
+    outcome: StratifiedOutcome
+
+    def predictions(self, setting: LearnerSetting, parameters: Parameters, *, seed: int) -> Iterator[Floats]:
+        """Yield the out-of-fold linear predictors known after each fold's fit; NaN where not yet made."""
+        linear_predictor = np.full(len(self.cohort.time), np.nan)
+        for split in self.each:
+            fitted = self._fitted(split, setting, parameters, seed)
+            linear_predictor[split.test] = fitted.linear_predictor(split.X_test)
+            yield linear_predictor.copy()
+
+    def out_of_fold(self, setting: LearnerSetting, parameters: Parameters, *, seed: int) -> Floats:
+        """Return the out-of-fold linear predictor of each patient, shape (n_patients,)."""
+        *_, last = self.predictions(setting, parameters, seed=seed)
+        return last
+
+    def score(self, linear_predictor: Floats, *, recalibrated: bool) -> float:
+        """Return the log partial likelihood within folds of predictions, of those folds that they are made for.
+
+        Parameters
+        ----------
+        linear_predictor : array, shape (n_patients,)
+            NaN where not made.
+        recalibrated : bool
+            Whether they are first multiplied by the factor that suits them best: a booster's spread says little.
+        """
+        made = ~np.isnan(linear_predictor)
+        known = np.where(made, linear_predictor, 0.0)
+        factor = self.outcome.slope(known) if recalibrated else 1.0
+        return float(self.outcome.terms(factor * known)[made].sum())
+
+    def _fitted(
+        self, split: Split, setting: LearnerSetting, parameters: Parameters, seed: int
+    ) -> FittedLearner | Blend:
+        return setting.fit(
+            split.X_train,
+            self.cohort.time[split.train],
+            self.cohort.event[split.train],
+            covariates=split.features.covariates,
+            parameters=parameters,
+            seed=seed,
+        )
+
+
+def inner_splits(cohort: Cohort, panel: Panel, definition: Definition, rng: np.random.Generator) -> Splits:
+    """Deal training patients into inner folds and learn each fold's features from the others."""
+    n_folds = definition.resampling.inner_folds
+    folds = stratified_folds(cohort.time, cohort.event, n_folds, rng)
+    each = tuple(_split(cohort, panel, definition, folds, k) for k in range(n_folds))
+    return Splits(cohort, each, StratifiedOutcome.of(cohort.time, cohort.event, folds))
+
+
+def features_of(cohort: Cohort, panel: Panel, definition: Definition) -> FeatureState:
+    """Learn the feature state from training patients, as the definition says."""
+    settings = definition.features
+    return fit_features(cohort, panel, clinical=settings.clinical, minimum_known=settings.minimum_known_fraction)
+
+
+def _split(cohort: Cohort, panel: Panel, definition: Definition, folds: NDArray[np.int64], fold: int) -> Split:
+    train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+    training, held_out = cohort.subset(train), cohort.subset(test)
+    features = features_of(training, panel, definition)
+    return Split(
+        features,
+        train,
+        test,
+        features.transform(training.expression, training.clinical),
+        features.transform(held_out.expression, held_out.clinical),
+    )
