@@ -26,7 +26,7 @@ from training.concordance import concordance
 from training.decision_curve import decision_curve
 from training.definition import load_definition
 from training.discrimination import royston_sauerbrei_d
-from training.evaluation import GAIN, GRID_POINTS, SMOOTHED_SAMPLES, choose, horizon_days, judge_of
+from training.evaluation import GAIN, GRID_POINTS, SMOOTHED_SAMPLES, horizon_days, judge_of
 from training.kaplan_meier import kaplan_meier
 from training.metrics import METRICS, at_horizon, metric_named
 from training.survival_grid import horizon_day, survival_on_day
@@ -413,8 +413,3 @@ def test_the_smallest_cohort_that_is_taken_is_judged(definition):
     predictor = np.tile(-cohort.time, (2, 1))
     metrics = judge.metrics(predictor, survival_of(judge, predictor / 10))
     assert metrics["concordance_harrell"].value == 1.0
-
-
-def test_the_choice_is_the_highest_score_and_the_first_of_equals():
-    assert choose({"penalised_cox": 0.6, "boosted": 0.7}) == "boosted"
-    assert choose({"penalised_cox": 0.7, "boosted": 0.7}) == "penalised_cox"

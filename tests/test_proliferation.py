@@ -20,7 +20,12 @@ from training.proliferation import PROLIFERATION_GENES, proliferation_comparison
 PANEL = load_panel("ctc_core")
 CYCLING = ("MKI67", "PCNA", "TOP2A", "BUB1", "AURKA")
 SETTINGS = NullSettings(
-    clinical=("age",), penalties=(0.1, 0.8, 3.0), clinical_penalty=0.005, minimum_known_fraction=0.5, inner_folds=3
+    clinical=("age",),
+    penalties=(0.1, 0.8, 3.0),
+    clinical_penalty=0.005,
+    shape_penalty=0.1,
+    minimum_known_fraction=0.5,
+    inner_folds=3,
 )
 
 

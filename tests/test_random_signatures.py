@@ -35,6 +35,7 @@ SETTINGS = NullSettings(
     clinical=("age", "stage"),
     penalties=(0.1, 0.8, 3.0),
     clinical_penalty=0.005,
+    shape_penalty=0.1,
     minimum_known_fraction=0.5,
     inner_folds=3,
 )
@@ -136,7 +137,11 @@ def _fitted(cohort, judge, genes, penalty, training):
         ]
         return np.column_stack([encoder.transform(cohort.clinical.iloc[rows]), *scores])
 
-    penalties = np.array([SETTINGS.clinical_penalty] * len(encoder.names) + [penalty] * len(genes))
+    of_clinical = [
+        SETTINGS.shape_penalty if " above " in name or " from " in name else SETTINGS.clinical_penalty
+        for name in encoder.names
+    ]
+    penalties = np.array(of_clinical + [penalty] * len(genes))
     fitted = fit_penalised_cox(
         design(training), judge.time[training], judge.event[training], penalty=penalties, l1_ratio=0
     )
@@ -159,6 +164,41 @@ def test_the_figures_are_those_of_the_procedure_written_out(definition):
     (drawn,) = random_sets(others, len(PANEL.symbols), n_sets=1, seed=7)
     expected = harrell(judge, written_out(cohort, judge, drawn, 7))
     assert result.concordance[0] == pytest.approx(expected, abs=1e-9)
+    assert result.clinical == pytest.approx(harrell(judge, written_out(cohort, judge, [], 7)), abs=1e-9)
+
+
+def test_without_clinical_covariates_there_is_no_procedure_without_genes(definition):
+    cohort = simulated(1, n_patients=90, n_others=40)
+    for clinical in ((), ("grade",)):
+        memory = Memory()
+        result = compared(cohort, definition, n_sets=1, settings=replace(SETTINGS, clinical=clinical), kept=memory)
+        assert np.isnan(result.clinical)
+        assert np.isfinite([result.model, *result.concordance]).all()
+        assert len(memory.written) == 6 * 2
+        assert result.procedure == "a ridge Cox on the genes, tuned the same way for every set"
+
+
+def test_a_fold_in_which_no_clinical_covariate_is_known_well_enough_ranks_nobody():
+    cohort = simulated(14, n_patients=60)
+    # Known in none of the training patients of the fold, though in a third of the cohort.
+    clinical = cohort.clinical.assign(age=np.where(np.arange(60) < 40, np.nan, cohort.clinical["age"]))
+    data = NullData(np.empty((60, 0)), clinical, cohort.time, cohort.event, np.repeat([[0, 1]], [40, 20], axis=1))
+    settings, none = replace(SETTINGS, clinical=("age",)), np.array([], dtype=np.intp)
+    predictors = held_out_linear_predictors(data, [GeneSet(none, none)], settings, repeat=0, fold=1, seed=3)
+    np.testing.assert_array_equal(predictors, np.zeros((1, 20)))
+
+
+def test_shapes_are_penalised_by_their_own(definition):
+    cohort = simulated(15, n_patients=100)
+    # Risk rises with the distance from 60 years: a straight line says nothing, and the hinges all.
+    distance = np.abs(cohort.clinical["age"].to_numpy() - 60)
+    cohort = replace(cohort, time=np.ceil(5000 * np.exp(-0.2 * distance)) + 1, event=np.ones(100, dtype=bool))
+    free, straight = (
+        compared(cohort, definition, n_sets=1, settings=replace(SETTINGS, clinical=("age",), shape_penalty=penalty))
+        for penalty in (0.005, 1e4)
+    )
+    assert free.clinical > 0.8
+    assert straight.clinical < 0.65
 
 
 def test_a_panel_that_drives_the_outcome_exceeds_every_random_set(definition):
@@ -198,14 +238,14 @@ def test_random_sets_have_the_panels_clinical_covariates(definition):
 def test_numbers_do_not_depend_on_the_workers(definition):
     cohort = simulated(5)
     one, two = (compared(cohort, definition, n_sets=5, workers=workers) for workers in (1, 2))
-    assert one.model == two.model
+    assert (one.model, one.clinical) == (two.model, two.clinical)
     assert np.array_equal(one.concordance, two.concordance)
 
 
 def test_more_sets_leave_the_first_as_they_were(definition):
     cohort = simulated(6, n_patients=100)
     few, many = (compared(cohort, definition, n_sets=n_sets) for n_sets in (2, 6))
-    assert few.model == many.model
+    assert (few.model, few.clinical) == (many.model, many.clinical)
     assert np.array_equal(few.concordance, many.concordance[:2])
 
 
@@ -251,7 +291,7 @@ def test_too_few_other_genes_are_not_assessable(definition):
     result = compared(simulated(9, n_others=needed - 1), definition)
     assert result.reason == f"{needed - 1} other genes are too few for random sets of 14: at least {needed} are needed"
     assert len(result.concordance) == 0
-    assert np.isnan([result.model, result.percentile, result.p_value]).all()
+    assert np.isnan([result.model, result.percentile, result.p_value, result.clinical]).all()
     assert result.universe_size == needed - 1
     assert compared(simulated(9, n_others=needed), definition, n_sets=1).reason is None
 
@@ -275,7 +315,7 @@ def test_an_interrupted_run_continues_to_the_same_numbers(definition):
     cohort = simulated(11, n_patients=100)
     whole = Memory()
     uninterrupted = compared(cohort, definition, n_sets=4, kept=whole)
-    assert len(whole.written) == len(set(whole.written)) == 6 * 5
+    assert len(whole.written) == len(set(whole.written)) == 6 * 6
 
     def stop(stage, done, total):
         assert (stage, total) == ("KIRC/OS random gene sets", 6)
@@ -285,16 +325,17 @@ def test_an_interrupted_run_continues_to_the_same_numbers(definition):
     memory = Memory()
     with pytest.raises(Interruption):
         compared(cohort, definition, n_sets=4, kept=memory, progress=stop)
-    # As if it had ended in the midst of writing: of one outer fold some sets are there, and others not.
+    # As if it had ended in the midst of writing: of one outer fold the sets are there, and not that without genes.
+    assert memory.written[-1].endswith("/clinical")
     memory.figures.pop(memory.written[-1])
     memory.written.clear()
     steps = []
     continued = compared(
         cohort, definition, n_sets=4, kept=memory, progress=lambda stage, done, total: steps.append(done)
     )
-    assert len(memory.written) == 4 * 5 + 1
+    assert len(memory.written) == 4 * 6 + 1
     assert steps == [2, 3, 4, 5, 6]
-    assert continued.model == uninterrupted.model
+    assert (continued.model, continued.clinical) == (uninterrupted.model, uninterrupted.clinical)
     assert np.array_equal(continued.concordance, uninterrupted.concordance)
     assert memory.figures == whole.figures
 

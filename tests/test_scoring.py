@@ -303,13 +303,18 @@ def test_a_stage_that_says_nothing_is_never_imputed(model, typical, stage):
     assert any("stage" in warning for warning in answer.warnings)
 
 
-def test_a_higher_stage_moves_the_answer_by_its_coefficient(model, typical):
+def test_a_higher_stage_moves_the_answer_by_the_coefficients_of_its_rank_and_steps(model, typical):
     variant = model.variants["clinical"]
     names = [variant.features.covariates[j].name for j in variant.fitted.columns]
-    coefficient = variant.fitted.predictor.coefficients[names.index("stage")]
-    scale = next(c.scale for c in variant.features.clinical.covariates if c.column == "stage")
+    coefficients = dict(zip(names, variant.fitted.predictor.coefficients, strict=True))
+    # From II to IV the rank rises by two, and every step above II is taken.
+    rises = {"stage": 2, "stage from III": 1, "stage from IV": 1}
+    moved = [
+        coefficients[c.name] * rises[c.name] / c.scale for c in variant.features.clinical.covariates if c.name in rises
+    ]
+    assert len(moved) > 1
     two, four = (score(model, typical, {**CLINICAL, "stage": stage}).linear_predictor for stage in ("II", "Stage IVA"))
-    assert four - two == pytest.approx(2 * coefficient / scale, rel=1e-9)
+    assert four - two == pytest.approx(sum(moved), rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,16 @@ from experiments.tracking import track
 from features.panel import load_panel
 from serving.settings import Settings
 from training.bundle import write_bundle
-from training.definition import load_definition
-from training.evaluation import GAIN, judge_of
+from training.definition import DefinitionError, load_definition
+from training.evaluation import GAIN, GENES_GAIN, judge_of
 from training.kaplan_meier import kaplan_meier
 from training.scoring import Profile, score_profiles
+from training.tasks import WHOLE, Work, planned, run
 from training.trainer import headline_name, train
 
 PANEL = load_panel("ctc_core")
-BASELINES = ["kaplan_meier", "clinical_only"]
+CLINICAL = ["clinical_only", "clinical_boosted"]
+BASELINES = ["kaplan_meier", *CLINICAL, "auto_clinical", "best_single_gene"]
 LEARNERS = ["penalised_cox", "boosted"]
 GENES_ONLY = [f"{name}_genes_only" for name in LEARNERS]
 
@@ -47,10 +49,10 @@ def cohort():
     return simulate_cohort("KIRC", seed=5, n_patients=120, n_background=3)
 
 
-def trained(cohort, definition, *, workers=1, panel=PANEL):
+def trained(cohort, definition, *, workers=1, panel=PANEL, others=()):
     made = {"created": "2026-01-02T03:04:05+00:00", "code_version": "0", "data_digest": "0" * 64}
     provenance = {**made, "definition_digest": "0" * 64, "seed": str(definition.seed)}
-    return train(cohort, panel, definition, provenance=provenance, workers=workers)
+    return train(cohort, panel, definition, provenance=provenance, workers=workers, others=others)
 
 
 @pytest.fixture(scope="module")
@@ -99,11 +101,11 @@ def test_another_seed_gives_other_folds_and_other_numbers(result, cohort, defini
 
 
 def test_every_learner_and_baseline_is_reported_in_order(result):
-    expected = [*BASELINES, *LEARNERS, *GENES_ONLY, "auto", "auto_genes_only"]
+    expected = [*BASELINES, *LEARNERS, "auto", *GENES_ONLY, "auto_genes_only"]
     assert list(result.evaluations) == expected
     assert [evaluation.name for evaluation in result.evaluations.values()] == expected
     tuned = [name for name, evaluation in result.evaluations.items() if evaluation.tuning is not None]
-    assert tuned == ["clinical_only", *LEARNERS, *GENES_ONLY]
+    assert tuned == [*CLINICAL, *LEARNERS, *GENES_ONLY]
 
 
 def test_every_patient_is_judged_in_every_repeat(result):
@@ -122,30 +124,20 @@ def test_the_average_patients_concordance_is_exactly_one_half(result):
 
 
 @pytest.mark.parametrize("suffix", ["", "_genes_only"])
-def test_the_choice_is_in_each_fold_one_of_the_learners_and_is_counted(result, suffix):
-    chosen = result.evaluations[f"auto{suffix}"]
-    counts = dict.fromkeys(LEARNERS, 0)
-    for repeat, labels in enumerate(result.folds):
-        for fold in range(labels.max() + 1):
-            members = labels == fold
-            equal = [
-                name
-                for name in LEARNERS
-                if np.array_equal(
-                    chosen.linear_predictor[repeat, members],
-                    result.evaluations[name + suffix].linear_predictor[repeat, members],
-                )
-            ]
-            assert len(equal) == 1
-            counts[equal[0]] += 1
-    assert dict(chosen.chosen) == counts
-    assert sum(counts.values()) == result.folds.shape[0] * 2
+def test_auto_says_what_each_learner_counts_and_lies_between_them(result, suffix):
+    auto = result.evaluations[f"auto{suffix}"]
+    members = [*CLINICAL, *LEARNERS] if not suffix else LEARNERS
+    assert list(auto.weights) == members
+    assert sum(auto.weights.values()) == pytest.approx(1, abs=1e-12)
+    assert all(0 < weight < 1 for weight in auto.weights.values())
 
 
-def test_the_kept_model_is_the_learner_with_the_better_inner_score_on_all_patients(result):
-    for variant, suffix in (("clinical", ""), ("genes_only", "_genes_only")):
-        scores = {name: result.evaluations[name + suffix].tuning.score for name in LEARNERS}
-        assert result.model.variants[variant].learner == max(scores, key=scores.__getitem__)
+def test_the_kept_model_weighs_all_learners_fitted_on_all_patients(result):
+    for variant, members in (("clinical", [*CLINICAL, *LEARNERS]), ("genes_only", LEARNERS)):
+        kept = result.model.variants[variant]
+        assert kept.learner == "auto"
+        weights = {name: kept.parameters[f"weight.{name}"] for name in members}
+        assert sum(weights.values()) == pytest.approx(1, abs=1e-12)
 
 
 def test_the_models_figures_are_those_of_the_whole_procedure_that_led_to_it(result, definition):
@@ -170,7 +162,7 @@ def test_genes_outside_the_panel_change_nothing_but_the_digest(result, cohort, d
 
 
 def test_a_cohort_without_a_clinical_column_gives_a_model_of_genes_alone(genes_alone, definition):
-    assert list(genes_alone.evaluations) == ["kaplan_meier", *GENES_ONLY, "auto_genes_only"]
+    assert list(genes_alone.evaluations) == ["kaplan_meier", "best_single_gene", *GENES_ONLY, "auto_genes_only"]
     assert list(genes_alone.model.variants) == ["genes_only"]
     assert headline_name(genes_alone.evaluations, definition) == "auto_genes_only"
 
@@ -178,7 +170,9 @@ def test_a_cohort_without_a_clinical_column_gives_a_model_of_genes_alone(genes_a
 def test_a_model_of_genes_alone_gives_the_figures_of_the_twin(genes_alone, result):
     # The twin is fitted as if there were no clinical columns.
     for name in GENES_ONLY:
-        twin = {key: estimate for key, estimate in result.evaluations[name].metrics.items() if key != GAIN}
+        twin = {
+            key: estimate for key, estimate in result.evaluations[name].metrics.items() if key not in (GAIN, GENES_GAIN)
+        }
         assert genes_alone.evaluations[name].metrics == twin
 
 
@@ -238,26 +232,60 @@ def test_known_hazards_are_found_out_of_fold_and_survival_is_calibrated(definiti
 
 
 def test_permuted_outcomes_give_a_concordance_of_about_one_half(cohort, definition):
-    cheap = definition.model_copy(
-        update={
-            "trials": 1,
-            "learner": "penalised_cox",
-            "resampling": definition.resampling.model_copy(update={"outer_repeats": 1}),
-            "boosted": definition.boosted.model_copy(
-                update={"default": {**definition.boosted.default, "rounds": 1}, "search": {}}
-            ),
-        }
-    )
+    # The whole pipeline of two learners: features, tuning, averaging, recalibration.
+    learners = ("clinical_only", "penalised_cox")
+    short = definition.model_copy(update={"trials": 3})
     seen = []
-    for seed in range(8):
+    for seed in range(24):
         order = np.random.default_rng(seed).permutation(120)
         permuted = replace(cohort, time=cohort.time[order], event=cohort.event[order])
-        evaluations = trained(permuted, cheap).evaluations
-        seen.append([evaluations[n].metrics["concordance_harrell"].value for n in ("clinical_only", "penalised_cox")])
+        judge = judge_of(permuted, short).with_samples(1)
+        narrowed = replace(permuted, expression=permuted.expression[list(PANEL.symbols)])
+        work = Work(narrowed, PANEL, short, judge.folds, judge.grid_days, learners=learners)
+        tasks = [task for task in planned(judge, ("clinical",)) if task.repeat != WHOLE]
+        predicted = run(tasks, work, workers=1, progress=None)
+        seen.append([concordance_of(predicted, judge, learner) for learner in learners])
     mean, error = np.mean(seen, axis=0), np.std(seen, axis=0, ddof=1) / np.sqrt(len(seen))
     assert (np.abs(mean - 0.5) < 3 * error).all()
     # And the error is small enough for that to say something.
     assert (error < 0.03).all()
+
+
+def concordance_of(predicted, judge, learner):
+    linear_predictor = np.empty(judge.folds.shape)
+    for task, of_fold in predicted.items():
+        linear_predictor[task.repeat, judge.folds[task.repeat] == task.fold] = of_fold[learner].linear_predictor
+    return judge.concordance(linear_predictor)[0]
+
+
+def test_a_training_without_other_cancer_types_has_no_pooled_learner_and_refuses_to_be_one(cohort, definition):
+    with pytest.raises(DefinitionError, match="pooled_cox' needs cohorts of other cancer types"):
+        trained(cohort, definition.model_copy(update={"learner": "pooled_cox", "trials": 1}))
+
+
+def test_a_cohort_leans_on_others_and_says_on_whom_and_how_much(cohort, definition):
+    others = [simulate_cohort(name, seed=5, n_patients=80, n_background=0) for name in ("LGG", "LUAD")]
+    small = definition.model_copy(update={"trials": 1, "learner": "pooled_cox"})
+    pooled = trained(cohort, small, others=[cohort, *others])
+    assert pooled.model.provenance["pooled_with"] == "SIMULATED-LGG, SIMULATED-LUAD"
+    assert pooled.model.variants["clinical"].learner == "pooled_cox"
+    assert pooled.evaluations["pooled_cox"].shared_weight != 0
+    assert pooled.evaluations["penalised_cox"].shared_weight == 0
+
+
+def test_random_sets_diagnostics_and_tables_stand_beside_the_figures(result):
+    assert len(result.random_signatures.concordance) == 3 or result.random_signatures.reason
+    assert {"time_dependent_auc", "decision_curve", "subgroups", "beyond_clinical_only", "proliferation"} <= set(
+        result.tables
+    )
+    assert {"proportional_hazards", "influence", "follow_up"} <= set(result.tables)
+    assert [clause for clause, _, _ in result.gate.clauses] == [
+        "minimum_events",
+        "concordance_lower_above",
+        "not_shown_worse_than_clinical_only",
+        "calibration_slope",
+        "above_random_genes",
+    ]
 
 
 def test_the_gain_over_clinical_covariates_is_the_difference_of_the_two_concordances(result):

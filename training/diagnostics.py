@@ -182,8 +182,8 @@ def _of_hazards(tested: ProportionalHazards) -> list[str]:
         return []
     failing = [f"{name} (p {_in_words(p)})" for name, p in p_values.items() if p < SIGNIFICANT]
     return [
-        f"hazards are not proportional: {', '.join(failing)}; their hazard ratios are averages over the follow-up, and "
-        "survival at a horizon may be off."
+        f"the score test finds departures from proportional hazards: {', '.join(failing)} (no correction for several "
+        "tests); hazard ratios are then averages over the follow-up, and survival at a horizon may be off."
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -36,6 +36,8 @@ Bools = NDArray[np.bool_]
 GRID_POINTS = 50
 #: The metric that sets a learner beside ``clinical_only``; absent where the cohort has no clinical covariates.
 GAIN = "concordance_gain_over_clinical"
+#: The metric that sets a learner beside ``auto_clinical``: the same average over learners that read no gene.
+GENES_GAIN = "concordance_gain_of_genes"
 #: Below this an outer training set has folds in which nobody fails.
 MINIMUM_EVENTS_PER_FOLD = 2
 #: Each sample of the smoothed calibration error fits a spline, at a hundred times the cost of a Brier score: so few
@@ -280,11 +282,6 @@ def judge_of(cohort: Cohort, definition: Definition) -> Judge:
 def horizon_days(time: Floats, minimum_at_risk: int) -> float:
     """Return the last day on which at least `minimum_at_risk` patients are still followed."""
     return float(np.sort(time)[-minimum_at_risk])
-
-
-def choose(scores: Mapping[str, float]) -> str:
-    """Return the learner with the highest inner-fold score; the first of equals."""
-    return max(scores, key=lambda learner: scores[learner])
 
 
 def _check_size(cohort: Cohort, definition: Definition) -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from training.definition import GateDefinition
 from training.estimate import Estimate
-from training.results import GateVerdict
+from training.evaluation import GAIN
+from training.results import GateVerdict, RandomSignatures
 
 PASSED, FAILED, NOT_ASSESSED = "passed", "failed", "could not be assessed"
+#: What a model is called whose genes do not stand out among random sets of others.
+NO_BETTER_THAN_RANDOM = "no better than random genes"
+
+type Clause = tuple[str, str, str]
 
 
-def judge_gate(gate: GateDefinition, *, n_events: int, concordance: Estimate) -> GateVerdict:
+def judge_gate(
+    gate: GateDefinition, *, n_events: int, metrics: Mapping[str, Estimate], null: RandomSignatures | None
+) -> GateVerdict:
     """Return the verdict on a model; a clause that could not be assessed has not passed.
 
     Parameters
@@ -19,23 +28,65 @@ def judge_gate(gate: GateDefinition, *, n_events: int, concordance: Estimate) ->
     gate : GateDefinition
     n_events : int
         Events among the training patients.
-    concordance : Estimate
-        Harrell's, out of fold, of the whole procedure that led to the model.
+    metrics : mapping of str to Estimate
+        Out of fold, of the whole procedure that led to the model.
+    null : RandomSignatures or None
+        The panel among random sets of other genes.
     """
     clauses = (
         ("minimum_events", _verdict(float(n_events) >= gate.minimum_events), f"{n_events} of {gate.minimum_events}"),
-        _concordance_clause(gate, concordance),
+        _concordance_clause(gate, metrics.get("concordance_harrell")),
+        _gain_clause(gate, metrics.get(GAIN)),
+        _slope_clause(gate, metrics.get("calibration_slope")),
+        _null_clause(gate, null),
     )
     return GateVerdict(all(verdict == PASSED for _, verdict, _ in clauses), clauses)
 
 
-def _concordance_clause(gate: GateDefinition, concordance: Estimate) -> tuple[str, str, str]:
-    figure = (
-        f"{concordance.value:.3f} ({concordance.lower:.3f} to {concordance.upper:.3f}), "
-        f"lower bound above {gate.concordance_lower_above:g}"
+def _concordance_clause(gate: GateDefinition, concordance: Estimate | None) -> Clause:
+    name, needed = "concordance_lower_above", f"lower bound above {gate.concordance_lower_above:g}"
+    if concordance is None or not np.isfinite(concordance.lower):
+        return name, NOT_ASSESSED, f"no interval; {needed}"
+    return name, _verdict(concordance.lower > gate.concordance_lower_above), f"{_in_words(concordance)}, {needed}"
+
+
+def _gain_clause(gate: GateDefinition, gain: Estimate | None) -> Clause:
+    """Judge whether the model is shown to be worse than clinical covariates alone."""
+    name, needed = (
+        "not_shown_worse_than_clinical_only",
+        f"upper bound of the difference at least {gate.gain_upper_least:g}",
     )
-    verdict = _verdict(concordance.lower > gate.concordance_lower_above)
-    return "concordance_lower_above", verdict if np.isfinite(concordance.lower) else NOT_ASSESSED, figure
+    if gain is None or not np.isfinite(gain.upper):
+        return name, NOT_ASSESSED, f"no clinical covariates to compare with; {needed}"
+    return name, _verdict(gain.upper >= gate.gain_upper_least), f"{_in_words(gain)}, {needed}"
+
+
+def _slope_clause(gate: GateDefinition, slope: Estimate | None) -> Clause:
+    accepted = gate.calibration_slope
+    name, needed = "calibration_slope", f"between {accepted.low:g} and {accepted.high:g}"
+    if slope is None or not np.isfinite(slope.value):
+        return name, NOT_ASSESSED, f"predictions do not vary; {needed}"
+    return name, _verdict(accepted.low <= slope.value <= accepted.high), f"{_in_words(slope)}, {needed}"
+
+
+def _null_clause(gate: GateDefinition, null: RandomSignatures | None) -> Clause:
+    name = "above_random_genes"
+    needed = f"above the {gate.random_signature_percentile_above:g}th percentile"
+    if null is None:
+        return name, NOT_ASSESSED, f"no random sets were asked for; {needed}"
+    if null.reason is not None:
+        return name, NOT_ASSESSED, f"{null.reason}; {needed}"
+    figure = (
+        f"percentile {null.percentile:.0f} among {len(null.concordance)} random sets of {null.n_genes} genes "
+        f"(p {null.p_value:.3f}), {needed}"
+    )
+    if null.percentile > gate.random_signature_percentile_above:
+        return name, PASSED, figure
+    return name, FAILED, f"{NO_BETTER_THAN_RANDOM}: {figure}"
+
+
+def _in_words(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f} ({estimate.lower:.3f} to {estimate.upper:.3f})"
 
 
 def _verdict(holds: bool) -> str:  # noqa: FBT001

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +55,12 @@ METRICS = {
     ),
     "concordance_gain_over_clinical": Metric(
         "Harrell's concordance less that of clinical covariates alone, both on the same folds and samples.",
+        HIGHER,
+        WHOLE,
+    ),
+    "concordance_gain_of_genes": Metric(
+        "Harrell's concordance less that of the weighted average of the learners that read no gene, on the same folds "
+        "and samples: what averaging and bent clinical covariates gain by themselves is not the genes'.",
         HIGHER,
         WHOLE,
     ),
@@ -123,6 +130,14 @@ METRICS = {
         AT_MONTHS,
     ),
 }
+
+
+def gain_of_genes(metrics: Mapping[str, Estimate]) -> Estimate | None:
+    """Return by how much a model exceeds those that read no gene; None where there are no clinical covariates.
+
+    Models that were kept before the average without genes was judged beside them tell it of clinical covariates alone.
+    """
+    return metrics.get("concordance_gain_of_genes") or metrics.get("concordance_gain_over_clinical")
 
 
 def at_horizon(name: str, months: float) -> str:

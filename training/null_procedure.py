@@ -32,6 +32,8 @@ class NullSettings:
         Ridge penalties of the genes, per patient, among which inner folds choose.
     clinical_penalty : float
         That of a clinical covariate; small.
+    shape_penalty : float
+        That of what bends a clinical covariate's straight line: hinges of age, steps of stage and grade.
     minimum_known_fraction : float
         Share of patients in whom a gene or clinical column must be known.
     inner_folds : int
@@ -40,6 +42,7 @@ class NullSettings:
     clinical: tuple[str, ...]
     penalties: tuple[float, ...]
     clinical_penalty: float
+    shape_penalty: float
     minimum_known_fraction: float
     inner_folds: int
 
@@ -56,7 +59,7 @@ class GeneSet:
     Parameters
     ----------
     genes : array of int
-        Penalised covariates, one a gene.
+        Penalised covariates, one a gene; empty for the procedure without any.
     adjusted_for : array of int
         Genes whose mean score is one more covariate, hardly penalised; empty for none.
     """
@@ -108,6 +111,8 @@ class SplitCovariates:
         Outcome; of the other patients nothing is learned from it.
     clinical : array, shape (n_patients, n_clinical)
         Standardised; 0 where missing.
+    clinical_penalties : array, shape (n_clinical,)
+        More for a shape than for a straight line.
     scores : array, shape (n_patients, n_genes)
         Normal scores; 0 where missing.
     """
@@ -116,6 +121,7 @@ class SplitCovariates:
     time: Floats
     event: Bools
     clinical: Floats
+    clinical_penalties: Floats
     scores: Floats
 
     @classmethod
@@ -133,37 +139,42 @@ class SplitCovariates:
         encoder = ClinicalEncoder.fit(
             data.clinical.iloc[training], settings.clinical, minimum_known=settings.minimum_known_fraction
         )
+        shapes = np.array([covariate.is_shape for covariate in encoder.covariates], dtype=np.bool_)
         return cls(
             n_training=len(training),
             time=data.time[rows],
             event=data.event[rows],
             clinical=encoder.transform(data.clinical.iloc[rows]),
+            clinical_penalties=np.where(shapes, settings.shape_penalty, settings.clinical_penalty),
             scores=frozen_scores(data.expression[training], data.expression[rows]),
         )
 
-    def design(self, genes: GeneSet) -> tuple[Floats, int]:
-        """Return one model's covariates, shape (n_patients, n_covariates), and how many are hardly penalised."""
-        hardly = [self.clinical]
-        if len(genes.adjusted_for):
-            hardly.append(self._mean_score(genes.adjusted_for)[:, None])
-        n_hardly = sum(part.shape[1] for part in hardly)
-        return np.hstack([*hardly, self.scores[:, genes.genes]]), n_hardly
-
-    def path(self, genes: GeneSet, penalties: Floats, clinical_penalty: float) -> Floats:
+    def path(self, genes: GeneSet, penalties: Floats, settings: NullSettings) -> Floats:
         """Return one model's log relative hazards under each penalty, shape (n_penalties, n_patients).
 
         Parameters
         ----------
         genes : GeneSet
         penalties : array, shape (n_penalties,)
-            Of the genes, from the strongest down.
-        clinical_penalty : float
+            Of the genes, from the strongest down; without genes all make the same model.
+        settings : NullSettings
         """
-        X, n_hardly = self.design(genes)
-        by_covariate = np.repeat(penalties[:, None], X.shape[1], axis=1)
-        by_covariate[:, :n_hardly] = clinical_penalty
+        X, fixed = self._design(genes, settings)
+        if not X.shape[1]:
+            return np.zeros((len(penalties), len(X)))
+        distinct = penalties if len(genes.genes) else penalties[:1]
+        by_covariate = np.array([[*fixed, *np.repeat(penalty, len(genes.genes))] for penalty in distinct])
         learned = slice(self.n_training)
-        return np.asarray(ridge_path(X[learned], self.time[learned], self.event[learned], by_covariate) @ X.T)
+        predictors = ridge_path(X[learned], self.time[learned], self.event[learned], by_covariate) @ X.T
+        return np.broadcast_to(predictors, (len(penalties), len(X)))
+
+    def _design(self, genes: GeneSet, settings: NullSettings) -> tuple[Floats, Floats]:
+        """Return one model's covariates, shape (n_patients, n_covariates), and the penalties of those before genes."""
+        before, fixed = [self.clinical], [self.clinical_penalties]
+        if len(genes.adjusted_for):
+            before.append(self._mean_score(genes.adjusted_for)[:, None])
+            fixed.append(np.array([settings.clinical_penalty]))
+        return np.hstack([*before, self.scores[:, genes.genes]]), np.concatenate(fixed)
 
     def _mean_score(self, genes: Positions) -> Floats:
         mean = self.scores[:, genes].mean(axis=1)
@@ -220,8 +231,7 @@ def held_out_linear_predictors(
     chosen = scores.argmax(axis=1)
     covariates = SplitCovariates.fit(data, training, held_out, settings)
     paths = (
-        covariates.path(genes, settings.path[: last + 1], settings.clinical_penalty)
-        for genes, last in zip(sets, chosen, strict=True)
+        covariates.path(genes, settings.path[: last + 1], settings) for genes, last in zip(sets, chosen, strict=True)
     )
     return np.stack([path[-1, len(training) :] for path in paths])
 
@@ -242,7 +252,7 @@ def _cross_validated(covariates: SplitCovariates, sets: list[GeneSet], settings:
         [
             [
                 whole.log_likelihood(eta[whole.order])[0] - part.log_likelihood(eta[:n][part.order])[0]
-                for eta in covariates.path(genes, settings.path, settings.clinical_penalty)
+                for eta in covariates.path(genes, settings.path, settings)
             ]
             for genes in sets
         ]

@@ -10,9 +10,9 @@ from threadpoolctl import threadpool_limits
 
 from features.cohort import Cohort
 from features.panel import Panel
-from training.concordance import concordance_within_folds, harrell_pairs
 from training.estimate import Estimate
 from training.evaluation import Judge
+from training.metrics import estimated
 from training.null_procedure import (
     GeneSet,
     NullData,
@@ -116,8 +116,8 @@ def proliferation_comparison(
     return ProliferationComparison(
         n_genes=len(genes),
         genes=genes,
-        baseline=_concordance(judge, baseline),
-        with_panel=_concordance(judge, with_panel),
+        baseline=estimated(judge.concordance(baseline)),
+        with_panel=estimated(judge.concordance(with_panel)),
         gain=judge.gain(with_panel, baseline),
     )
 
@@ -144,14 +144,3 @@ def _out_of_fold(data: NullData, sets: list[GeneSet], settings: NullSettings, se
                 data, sets, settings, repeat=repeat, fold=fold, seed=seed
             )
     return predictors
-
-
-def _concordance(judge: Judge, linear_predictor: Floats) -> Estimate:
-    pairs = []
-    for labels, eta in zip(judge.folds, linear_predictor, strict=True):
-        members = [labels == fold for fold in range(labels.max() + 1)]
-        pairs.append([harrell_pairs(eta[m], judge.time[m], judge.event[m]) for m in members])
-    value = concordance_within_folds(pairs, judge.folds, np.ones((1, len(judge.time))))[0]
-    # A sample of very few events may hold no comparable pair; it says nothing and is left out.
-    lower, upper = np.nanquantile(concordance_within_folds(pairs, judge.folds, judge.counts), [0.025, 0.975])
-    return Estimate(float(value), float(lower), float(upper))

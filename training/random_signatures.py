@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from features.clinical_covariates import ClinicalEncoder
 from features.cohort import Cohort
 from features.panel import Panel
 from training.evaluation import Judge
@@ -34,6 +35,9 @@ Split = tuple[int, int]
 MINIMUM_UNIVERSE = 2
 #: Fewer genes than this were chosen by somebody, and chosen genes predict better than any.
 TRANSCRIPTOME = 5000
+#: Names of the panel's set and of the one without genes; random sets are ``1``, ``2``, …
+PANEL, CLINICAL = "0", "clinical"
+NO_GENES = np.array([], dtype=np.intp)
 
 
 class Kept(Protocol):
@@ -48,18 +52,17 @@ class Kept(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Null:
-    """All sets, the panel's first, on the cohort's patients."""
+    """All sets, each under the name by which its figures are kept, on the cohort's patients."""
 
     data: NullData
-    sets: list[GeneSet]
+    sets: dict[str, GeneSet]
     settings: NullSettings
     seed: int
 
-    def narrowed(self, numbers: list[int]) -> _Null:
+    def narrowed(self, names: list[str]) -> _Null:
         """Return these sets alone with the genes that they read: what a worker needs, and no more."""
-        read, positions = np.unique(np.stack([self.sets[s].genes for s in numbers]), return_inverse=True)
-        none = np.array([], dtype=np.intp)
-        sets = [GeneSet(row, none) for row in positions.reshape(len(numbers), -1)]
+        read = np.unique(np.concatenate([self.sets[name].genes for name in names]))
+        sets = {name: GeneSet(np.searchsorted(read, self.sets[name].genes), NO_GENES) for name in names}
         return replace(self, sets=sets, data=replace(self.data, expression=self.data.expression[:, read]))
 
 
@@ -109,9 +112,12 @@ def random_signatures(
         nan = float("nan")
         return RandomSignatures(len(others), universe(len(others)), len(ours), np.empty(0), nan, nan, nan, reason)
     drawn = [ours, *random_sets(others, len(ours), n_sets=n_sets, seed=seed)]
-    null = _Null(_data(cohort, judge, [*ours, *others]), _positions(drawn, [*ours, *others]), settings, seed)
+    sets = _positions(drawn, [*ours, *others])
+    if _has_clinical(cohort, settings):
+        sets[CLINICAL] = GeneSet(NO_GENES, NO_GENES)
+    null = _Null(_data(cohort, judge, [*ours, *others]), sets, settings, seed)
     concordance = _concordances(null, workers=workers, stage=f"{cohort} random gene sets", progress=progress, kept=kept)
-    model, of_random = float(concordance[0]), concordance[1:]
+    model, of_random = concordance[PANEL], np.array([concordance[str(number)] for number in range(1, n_sets + 1)])
     return RandomSignatures(
         universe_size=len(others),
         universe=universe(len(others)),
@@ -120,6 +126,7 @@ def random_signatures(
         model=model,
         percentile=float(100 * np.sum(model > of_random) / n_sets),
         p_value=float((1 + np.sum(of_random >= model)) / (n_sets + 1)),
+        clinical=concordance.get(CLINICAL, float("nan")),
     )
 
 
@@ -170,28 +177,38 @@ def _data(cohort: Cohort, judge: Judge, genes: list[str]) -> NullData:
     )
 
 
-def _positions(sets: list[list[str]], genes: list[str]) -> list[GeneSet]:
+def _has_clinical(cohort: Cohort, settings: NullSettings) -> bool:
+    encoder = ClinicalEncoder.fit(cohort.clinical, settings.clinical, minimum_known=settings.minimum_known_fraction)
+    return bool(encoder.covariates)
+
+
+def _positions(sets: list[list[str]], genes: list[str]) -> dict[str, GeneSet]:
     position = {gene: j for j, gene in enumerate(genes)}
-    none = np.array([], dtype=np.intp)
-    return [GeneSet(np.array([position[gene] for gene in names], dtype=np.intp), none) for names in sets]
+    return {
+        str(number): GeneSet(np.array([position[gene] for gene in names], dtype=np.intp), NO_GENES)
+        for number, names in enumerate(sets)
+    }
 
 
-def _concordances(null: _Null, *, workers: int, stage: str, progress: Progress | None, kept: Kept | None) -> Floats:
+def _concordances(
+    null: _Null, *, workers: int, stage: str, progress: Progress | None, kept: Kept | None
+) -> dict[str, float]:
     """Return each set's concordance: pairs summed over the folds of a repeat, averaged over repeats."""
     splits = null.data.splits()
-    concordant = {split: _read(kept, split, len(null.sets)) for split in splits}
-    missing = {split: np.flatnonzero(np.isnan(figures)).tolist() for split, figures in concordant.items()}
+    concordant = {split: _read(kept, split, list(null.sets)) for split in splits}
+    missing = {split: [name for name in null.sets if name not in concordant[split]] for split in splits}
     waiting = [split for split in splits if missing[split]]
     done = len(splits) - len(waiting)
     for split, figures in _computed(null, {split: missing[split] for split in waiting}, workers):
-        concordant[split][missing[split]] = figures
+        concordant[split] |= figures
         if kept is not None:
-            for number, figure in zip(missing[split], figures, strict=True):
-                kept.put(_key(split, number), float(figure))
+            for name, figure in figures.items():
+                kept.put(_key(split, name), figure)
         done += 1
         if progress is not None:
             progress(stage, done, len(splits))
-    return _averaged(null.data, concordant)
+    by_split = {split: np.array([figures[name] for name in null.sets]) for split, figures in concordant.items()}
+    return dict(zip(null.sets, _averaged(null.data, by_split).tolist(), strict=True))
 
 
 def _averaged(data: NullData, concordant: dict[Split, Floats]) -> Floats:
@@ -204,29 +221,29 @@ def _averaged(data: NullData, concordant: dict[Split, Floats]) -> Floats:
     return np.asarray(np.mean(by_repeat, axis=0), dtype=np.float64)
 
 
-def _computed(null: _Null, numbers: dict[Split, list[int]], workers: int) -> Iterator[tuple[Split, Floats]]:
+def _computed(null: _Null, names: dict[Split, list[str]], workers: int) -> Iterator[tuple[Split, dict[str, float]]]:
     # Nothing of a patient's is left on the disk: without max_nbytes joblib would write large arrays there.
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", max_nbytes=None)
-    yield from parallel(joblib.delayed(_perform)(null.narrowed(sets), split) for split, sets in numbers.items())
+    yield from parallel(joblib.delayed(_perform)(null.narrowed(sets), split) for split, sets in names.items())
 
 
-def _perform(null: _Null, split: Split) -> tuple[Split, Floats]:
+def _perform(null: _Null, split: Split) -> tuple[Split, dict[str, float]]:
     repeat, fold = split
     # One thread: tasks run beside each other, and a sum's order must not depend on how many do.
     with threadpool_limits(1):
         predictors = held_out_linear_predictors(
-            null.data, null.sets, null.settings, repeat=repeat, fold=fold, seed=null.seed
+            null.data, list(null.sets.values()), null.settings, repeat=repeat, fold=fold, seed=null.seed
         )
     members = null.data.held_out(repeat, fold)
-    return split, concordant_pairs(predictors, null.data.time[members], null.data.event[members])[0]
+    pairs, _ = concordant_pairs(predictors, null.data.time[members], null.data.event[members])
+    return split, dict(zip(null.sets, pairs.tolist(), strict=True))
 
 
-def _key(split: Split, number: int) -> str:
-    """Return the key of a set's figure; set 0 is the panel's."""
-    return f"random_signatures/{split[0]}/{split[1]}/{number}"
+def _key(split: Split, name: str) -> str:
+    return f"random_signatures/{split[0]}/{split[1]}/{name}"
 
 
-def _read(kept: Kept | None, split: Split, n_sets: int) -> Floats:
-    """Return what an earlier run kept of one outer fold, NaN where it did not come so far."""
-    figures = [None if kept is None else kept.get(_key(split, number)) for number in range(n_sets)]
-    return np.array([np.nan if figure is None else figure for figure in figures], dtype=np.float64)
+def _read(kept: Kept | None, split: Split, names: list[str]) -> dict[str, float]:
+    """Return what an earlier run kept of one outer fold, by set."""
+    figures = {name: None if kept is None else kept.get(_key(split, name)) for name in names}
+    return {name: figure for name, figure in figures.items() if figure is not None}

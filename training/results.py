@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from features.cohort import Cohort
 from training.definition import Definition
+from training.diagnostics import Diagnostics
 from training.estimate import Estimate
 from training.model import PrognosticModel
 from training.tuning import Tuning
@@ -27,18 +28,23 @@ class Evaluation:
     Parameters
     ----------
     name : str
-        ``kaplan_meier``, ``clinical_only``, ``penalised_cox``, ``boosted``, ``auto``, and the last three with
-        ``_genes_only`` appended.
+        ``kaplan_meier``, ``clinical_only``, ``clinical_boosted``, ``best_single_gene``, ``penalised_cox``,
+        ``pooled_cox``, ``boosted``, ``auto``, and the last four with ``_genes_only`` appended.
     metrics : mapping of str to Estimate
-        ``concordance_harrell``, ``concordance_uno``, ``integrated_brier_score``, and what later metrics add.
+        As `training.evaluation.Judge.metrics` returns, and how it stands beside baselines.
     linear_predictor : array, shape (n_repeats, n_patients)
         Out-of-fold log relative hazard (recalibrated inside the fold); higher is worse.
     survival : array, shape (n_repeats, n_patients, n_grid)
         Out-of-fold survival probabilities on `TrainingResult.grid_days`.
     tuning : Tuning or None
-        The study on all patients; None for baselines and for ``auto``.
-    chosen : mapping of str to int
-        For ``auto``: in how many outer folds each learner was chosen.
+        The study on all patients; None where nothing is tuned.
+    weights : mapping of str to float
+        For ``auto``: what each learner counts, the mean over outer folds.
+    shared_weight : float
+        For ``pooled_cox``: what the linear predictor of other cancer types counts per standard deviation, the mean
+        over outer folds.
+    fits_planned, fits_done : int
+        On the inner folds of all outer folds; fewer are done where trials are stopped early.
     """
 
     name: str
@@ -46,12 +52,15 @@ class Evaluation:
     linear_predictor: Floats
     survival: Floats
     tuning: Tuning | None = None
-    chosen: Mapping[str, int] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    shared_weight: float = 0.0
+    fits_planned: int = 0
+    fits_done: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class RandomSignatures:
-    r"""The panel's Cox model beside the same model on random sets of other genes.
+    r"""The panel beside random sets of other genes, all in one procedure, which is not the learner that is reported.
 
     Parameters
     ----------
@@ -71,6 +80,8 @@ class RandomSignatures:
         :math:`(1 + \#\\{null \ge model\\}) / (B + 1)`; NaN where it could not be assessed.
     reason : str or None
         Why it could not be assessed.
+    clinical : float
+        That of the same procedure without any gene; NaN where there are no clinical covariates or nothing was assessed.
     """
 
     universe_size: int
@@ -81,6 +92,13 @@ class RandomSignatures:
     percentile: float
     p_value: float
     reason: str | None = None
+    clinical: float = float("nan")
+
+    @property
+    def procedure(self) -> str:
+        """What the panel and the random sets went through, in words."""
+        covariates = "the genes" if np.isnan(self.clinical) else "clinical covariates and the genes"
+        return f"a ridge Cox on {covariates}, tuned the same way for every set"
 
 
 @dataclass(frozen=True)
@@ -115,6 +133,8 @@ class TrainingResult:
         Fitted on all patients; what is bundled, registered and served.
     random_signatures : RandomSignatures or None
         None where the definition asks for no random sets.
+    diagnostics : Diagnostics or None
+        None where the training's result was made without them.
     tables : mapping of str to DataFrame
         ``time_dependent_auc`` (name, months, auc, lower, upper), ``decision_curve`` (name, horizon_months, threshold,
         net_benefit, lower, upper, treat_all), ``subgroups`` (column, group, n, events, concordance, lower, upper), and
@@ -129,4 +149,5 @@ class TrainingResult:
     gate: GateVerdict
     model: PrognosticModel
     random_signatures: RandomSignatures | None = None
+    diagnostics: Diagnostics | None = None
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)

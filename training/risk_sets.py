@@ -51,11 +51,18 @@ class RiskSets:
         -------
         array, shape (n_rows, n_events)
         """
-        blocks = np.add.reduceat(values, self.starts, axis=1)
+        sums = self.at_event_times(values)[:, self.which]
+        if self.fraction.any():
+            tied = np.add.reduceat(values[:, self.deaths], self.first_death, axis=1)
+            sums -= self.fraction * tied[:, self.which]
+        return sums
+
+    def at_event_times(self, values: Floats, ufunc: np.ufunc = np.add) -> Floats:
+        """Reduce each row, shape (n_rows, n_followed), over the risk set of each distinct event time."""
+        blocks = ufunc.reduceat(values, self.starts, axis=1)
         # From the last event backwards: subtracting from the total would cancel.
-        at_risk = np.cumsum(blocks[:, ::-1], axis=1)[:, ::-1]
-        tied = np.add.reduceat(values[:, self.deaths], self.first_death, axis=1)
-        return np.asarray(at_risk[:, self.which] - self.fraction * tied[:, self.which])
+        accumulated: Floats = ufunc.accumulate(blocks[:, ::-1], axis=1)[:, ::-1]
+        return accumulated
 
 
 def risk_sets(time: Floats, event: Bools) -> RiskSets:

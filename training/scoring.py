@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from features.cohort import DAYS_PER_MONTH
 from features.errors import PrognosisError
 from features.scales import refusal
-from training.evaluation import GAIN
+from training.gate import PASSED
+from training.metrics import gain_of_genes
 from training.model import PrognosticModel, Variant
 from training.profiles import Profile, ProfileError, ReadProfile, listed, missing_genes, read_profile
 
@@ -192,6 +193,7 @@ def _made_ready(
     warnings = (
         *(_relative_warnings(model) if relative_only else ()),
         *(_SIMULATED if model.simulated else ()),
+        *_gate_warnings(model, name),
         *_variant_warnings(variant, unknown),
         *_gene_warnings(profile, missing),
         *_clinical_warnings(model, profile),
@@ -278,6 +280,16 @@ def _clinical_warnings(model: PrognosticModel, profile: ReadProfile) -> list[str
     return [f"clinical covariates that this model does not read were ignored: {listed(ignored)}."]
 
 
+def _gate_warnings(model: PrognosticModel, variant: str) -> list[str]:
+    """Name the clauses of the gate that a model has not passed, and say where it judged the other variant."""
+    missed = [f"{clause}: {verdict} ({figure})" for clause, verdict, figure in model.gate if verdict != PASSED]
+    if missed and not model.champion_earned:
+        return [f"exploratory model, gate not passed: {'; '.join(missed)}."]
+    if variant == "genes_only" and "clinical" in model.variants:
+        return ["the gate judged the model with clinical covariates, not the genes-only one that answered."]
+    return []
+
+
 def _variant_warnings(variant: Variant, unknown: tuple[str, ...]) -> list[str]:
     warnings = []
     if unknown:
@@ -288,7 +300,7 @@ def _variant_warnings(variant: Variant, unknown: tuple[str, ...]) -> list[str]:
             f"this model is not shown to be better than chance: out-of-fold concordance {concordance.value:.2f} "
             f"({concordance.lower:.2f} to {concordance.upper:.2f})."
         )
-    gain = variant.metrics.get(GAIN)
+    gain = gain_of_genes(variant.metrics)
     if variant.clinical and gain is not None and not gain.lower > 0:
         warnings.append(
             f"the genes are not shown to add to {', '.join(variant.clinical)}: out-of-fold concordance beyond them "

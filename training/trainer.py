@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from features.cohort import DAYS_PER_MONTH, Cohort
 from features.ledger import Ledger
 from features.panel import Panel
 from features.transform import fit_features
+from training.assembling import Outcomes, evaluations_of, whole
+from training.checkpoints import Checkpoints
 from training.definition import Definition, DefinitionError
-from training.evaluation import GAIN, Judge, choose, judge_of
+from training.evaluation import judge_of
 from training.gate import judge_gate
-from training.kaplan_meier import kaplan_meier, median_follow_up
-from training.learners import LEARNERS
+from training.kaplan_meier import median_follow_up
 from training.model import CohortSummary, PrognosticModel, Variant
+from training.pooling import SharedPredictor, fit_shared
 from training.procedure import FittedProcedure
-from training.results import Estimate, Evaluation, TrainingResult
-from training.tasks import WHOLE, Outcome, Progress, Task, Work, planned, run, run_name
+from training.report import diagnostics_of, proliferation_table, random_signatures_of, tables_of
+from training.results import Estimate, Evaluation, RandomSignatures, TrainingResult
+from training.tasks import Progress, Work, planned, run, run_name
 from training.univariate import hazard_ratios
-
-Floats = NDArray[np.float64]
 
 #: Clinical columns that every definition may name: a cohort that has none of one is noted, not refused.
 STANDARD = ("age", "sex", "stage", "grade")
@@ -39,6 +40,8 @@ def train(
     provenance: Mapping[str, str],
     workers: int,
     progress: Progress | None = None,
+    others: Sequence[Cohort] = (),
+    checkpoints: Checkpoints | None = None,
 ) -> TrainingResult:
     """Train and judge every learner and baseline on a cohort, and keep the chosen model.
 
@@ -53,42 +56,123 @@ def train(
         Processes; the numbers do not depend on it.
     progress : callable, optional
         Called with a stage's name, the tasks done and the tasks in all.
+    others : sequence of Cohort
+        Of other cancer types, for ``pooled_cox`` to lean on.
+    checkpoints : Checkpoints, optional
+        Where finished trials, folds and random sets are kept, and looked for: a training that was interrupted goes
+        on, and ends with the same numbers.
 
     Raises
     ------
     CohortError, PanelError
         If the cohort is too small to be judged or holds no gene of the panel.
     """
+    # One thread: what the workers do not compute must not depend on the machine either.
+    with threadpool_limits(1):
+        return _trained(
+            cohort,
+            panel,
+            definition,
+            provenance=provenance,
+            workers=workers,
+            progress=progress,
+            others=others,
+            kept=checkpoints or Checkpoints(),
+        )
+
+
+def _trained(
+    cohort: Cohort,
+    panel: Panel,
+    definition: Definition,
+    *,
+    provenance: Mapping[str, str],
+    workers: int,
+    progress: Progress | None,
+    others: Sequence[Cohort],
+    kept: Checkpoints,
+) -> TrainingResult:
     judge = judge_of(cohort, definition)
     narrowed = _only_panel(cohort, panel)
     clinical = _clinical_columns(narrowed, panel, definition)
-    tasks = list(planned(judge, ("clinical", "genes_only") if clinical else ("genes_only",)))
-    work = Work(narrowed, panel, definition, judge.folds, judge.grid_days)
-    outcomes = run(tasks, work, workers=workers, progress=progress)
-    evaluations = _evaluations(outcomes, judge, definition)
-    variants = _fitted_variants(outcomes, evaluations, definition)
-    headline = evaluations[headline_name(evaluations, definition)]
-    verdict = judge_gate(definition.gate, n_events=cohort.n_events, concordance=headline.metrics["concordance_harrell"])
+    shared = _shared(cohort, others, panel, definition)
+    if definition.learner == "pooled_cox" and not shared.coefficients:
+        raise DefinitionError(f"{cohort}: learner = {definition.learner!r} needs cohorts of other cancer types.")
+    work = Work(narrowed, panel, definition, judge.folds, judge.grid_days, shared, kept)
+    variants = ("clinical", "genes_only") if clinical else ("genes_only",)
+    outcomes = run(list(planned(judge, variants)), work, workers=workers, progress=progress)
+    evaluations = evaluations_of(outcomes, judge, workers=workers)
+    null = random_signatures_of(
+        cohort, panel, definition, judge, clinical=clinical, workers=workers, progress=progress, kept=kept
+    )
+    headline = headline_name(evaluations, definition)
+    evaluations[headline] = _beside_null(evaluations[headline], null)
+    reported = evaluations[headline]
+    verdict = judge_gate(definition.gate, n_events=cohort.n_events, metrics=reported.metrics, null=null)
     model = PrognosticModel(
         cancer_type=cohort.cancer_type,
         endpoint=cohort.endpoint,
         scale=cohort.scale,
         zscore_reference=cohort.zscore_reference,
-        horizons_months=tuple(m for m in definition.horizons.months if m <= judge.horizon_months)
-        or (judge.horizon_months,),
+        horizons_months=judge.horizons_months,
         horizon_months_max=judge.horizon_months,
         cohort=summary_of(cohort),
-        variants=variants,
+        variants=_fitted_variants(outcomes, evaluations, definition),
         panel=panel,
         hazard_ratios=hazard_ratios(narrowed, panel),
         gate=verdict.clauses,
         champion_earned=verdict.passed,
         definition=_stated(definition, panel),
-        provenance=dict(provenance),
+        provenance={**provenance, **_pooled(shared)},
         patient_hashes=tuple(sorted(hashlib.sha256(str(p).encode()).hexdigest() for p in cohort.patients)),
     )
-    noted = replace(cohort, ledger=_with_unused(cohort, definition, clinical))
-    return TrainingResult(noted, definition, judge.grid_days, judge.folds, evaluations, verdict, model)
+    diagnostics = diagnostics_of(narrowed, judge, model, definition, reported=reported, tuned=_tuned_cox(evaluations))
+    return TrainingResult(
+        cohort=replace(cohort, ledger=_with_shared(_with_unused(cohort, definition, clinical), shared)),
+        definition=definition,
+        grid_days=judge.grid_days,
+        folds=judge.folds,
+        evaluations=evaluations,
+        gate=verdict,
+        model=model,
+        random_signatures=null,
+        diagnostics=diagnostics,
+        tables={
+            **tables_of(narrowed, judge, evaluations, reported),
+            **diagnostics.tables(),
+            "proliferation": proliferation_table(cohort, panel, definition, judge, clinical=clinical),
+        },
+    )
+
+
+def _tuned_cox(evaluations: Mapping[str, Evaluation]) -> Evaluation:
+    return evaluations.get("penalised_cox") or evaluations[run_name("penalised_cox", "genes_only")]
+
+
+def _shared(cohort: Cohort, others: Sequence[Cohort], panel: Panel, definition: Definition) -> SharedPredictor:
+    settings = definition.features
+    return fit_shared(
+        cohort,
+        others,
+        panel,
+        definition.pooling,
+        clinical=STANDARD,
+        minimum_known=settings.minimum_known_fraction,
+    )
+
+
+def _pooled(shared: SharedPredictor) -> dict[str, str]:
+    if not shared.coefficients:
+        return {}
+    return {"pooled_with": ", ".join(shared.cancer_types), "pooled_digest": shared.digest}
+
+
+def _beside_null(evaluation: Evaluation, null: RandomSignatures | None) -> Evaluation:
+    """Add the rank of the panel among random sets of other genes, where that could be assessed."""
+    if null is None or null.reason is not None:
+        return evaluation
+    rank = Estimate(null.percentile, float("nan"), float("nan"))
+    return replace(evaluation, metrics={**evaluation.metrics, "random_signature_percentile": rank})
 
 
 def _stated(definition: Definition, panel: Panel) -> dict[str, Any]:
@@ -139,6 +223,14 @@ def _clinical_columns(cohort: Cohort, panel: Panel, definition: Definition) -> t
     return state.clinical.columns
 
 
+def _with_shared(ledger: Ledger, shared: SharedPredictor) -> Ledger:
+    """Return the ledger with what became of the other cancer types' patients who are this cohort's too."""
+    if not shared.left_out:
+        return ledger
+    what = "patients of other cohorts who are of this one too: they take no part in what is shared"
+    return ledger.with_note("dropped", what, shared.left_out)
+
+
 def _with_unused(cohort: Cohort, definition: Definition, used: tuple[str, ...]) -> Ledger:
     """Return the cohort's ledger with the clinical columns that the definition names and no model reads."""
     unused = [column for column in definition.features.clinical if column not in used]
@@ -146,95 +238,28 @@ def _with_unused(cohort: Cohort, definition: Definition, used: tuple[str, ...]) 
     return cohort.ledger.with_entry("dropped", what, unused)
 
 
-def _evaluations(outcomes: dict[Task, Outcome], judge: Judge, definition: Definition) -> dict[str, Evaluation]:
-    evaluations = {"kaplan_meier": _kaplan_meier(judge)}
-    whole = {task: o.procedure for task, o in outcomes.items() if task.repeat == WHOLE and o.procedure is not None}
-    for task in sorted(whole, key=lambda t: (t.variant, ("clinical_only", *LEARNERS).index(t.learner))):
-        by_fold = {(r, k): Task(r, k, task.learner, task.variant) for r, k in _splits(judge)}
-        evaluation = _assembled(task.name, {split: outcomes[t] for split, t in by_fold.items()}, judge)
-        evaluations[task.name] = replace(evaluation, tuning=whole[task].tuning)
-    if definition.learner == "auto":
-        for variant in sorted({task.variant for task in whole}):
-            evaluations[run_name("auto", variant)] = _automatic(outcomes, judge, variant)
-    return _beside_clinical(evaluations, judge)
-
-
-def _beside_clinical(evaluations: dict[str, Evaluation], judge: Judge) -> dict[str, Evaluation]:
-    """Add to each evaluation by how much it exceeds clinical covariates alone, where there are any."""
-    baseline = evaluations.get("clinical_only")
-    if baseline is None:
-        return evaluations
-    gains = {k: judge.gain(e.linear_predictor, baseline.linear_predictor) for k, e in evaluations.items()}
-    return {k: replace(e, metrics={**e.metrics, GAIN: gains[k]}) for k, e in evaluations.items()}
-
-
-def _splits(judge: Judge) -> list[tuple[int, int]]:
-    return [(r, k) for r, labels in enumerate(judge.folds) for k in range(labels.max() + 1)]
-
-
-def _automatic(outcomes: dict[Task, Outcome], judge: Judge, variant: str) -> Evaluation:
-    """Judge the choice of a learner on inner folds as the procedure that it is."""
-    chosen: dict[tuple[int, int], Task] = {}
-    for repeat, fold in _splits(judge):
-        candidates = {learner: Task(repeat, fold, learner, variant) for learner in LEARNERS}
-        chosen[repeat, fold] = candidates[choose({k: outcomes[t].inner_score for k, t in candidates.items()})]
-    evaluation = _assembled(run_name("auto", variant), {split: outcomes[t] for split, t in chosen.items()}, judge)
-    counts = {k: sum(t.learner == k for t in chosen.values()) for k in LEARNERS}
-    return replace(evaluation, chosen=counts)
-
-
-def _assembled(name: str, by_split: Mapping[tuple[int, int], Outcome], judge: Judge) -> Evaluation:
-    linear_predictor = np.empty(judge.folds.shape)
-    survival = np.empty((*judge.folds.shape, len(judge.grid_days)))
-    for (repeat, fold), outcome in by_split.items():
-        members = judge.folds[repeat] == fold
-        linear_predictor[repeat, members] = outcome.linear_predictor
-        survival[repeat, members] = outcome.survival
-    return Evaluation(name, judge.metrics(linear_predictor, survival), linear_predictor, survival)
-
-
-def _kaplan_meier(judge: Judge) -> Evaluation:
-    """Judge the prediction that every patient is the average one of the training folds."""
-    outcomes = {}
-    for repeat, fold in _splits(judge):
-        held_out = judge.folds[repeat] == fold
-        time, event = judge.time[~held_out], judge.event[~held_out]
-        survival = np.tile(kaplan_meier(time, event).at(judge.grid_days), (held_out.sum(), 1))
-        outcomes[repeat, fold] = Outcome(float("nan"), np.zeros(held_out.sum()), survival, None)
-    return _assembled("kaplan_meier", outcomes, judge)
-
-
 def _fitted_variants(
-    outcomes: dict[Task, Outcome], evaluations: Mapping[str, Evaluation], definition: Definition
+    outcomes: Outcomes, evaluations: Mapping[str, Evaluation], definition: Definition
 ) -> dict[str, Variant]:
-    """Return the variants to keep: the definition's learner, or the one that the inner folds of all patients chose."""
-    whole = {t: o for t, o in outcomes.items() if t.repeat == WHOLE and t.learner in LEARNERS}
-    variants = {}
-    for variant in sorted({task.variant for task in whole}):
-        scores = {t.learner: o.inner_score for t, o in sorted_by_learner(whole, variant)}
-        learner = choose(scores) if definition.learner == "auto" else definition.learner
-        procedure = whole[Task(WHOLE, WHOLE, learner, variant)].procedure
-        assert procedure is not None  # noqa: S101
-        metrics = evaluations[run_name(definition.learner, variant)].metrics
-        variants[variant] = _kept(procedure, metrics, definition)
-    return variants
-
-
-def sorted_by_learner(outcomes: Mapping[Task, Outcome], variant: str) -> list[tuple[Task, Outcome]]:
-    """Return one variant's tasks in the learners' order, which breaks ties of the inner score."""
-    of_variant = [(t, o) for t, o in outcomes.items() if t.variant == variant]
-    return sorted(of_variant, key=lambda item: LEARNERS.index(item[0].learner))
+    """Return the variants to keep: the definition's learner, or all learners weighed, fitted on all patients."""
+    return {
+        task.variant: _kept(
+            procedures[definition.learner], evaluations[run_name(definition.learner, task.variant)].metrics, definition
+        )
+        for task, procedures in sorted(whole(outcomes).items(), key=lambda item: item[0].variant)
+    }
 
 
 def _kept(procedure: FittedProcedure, metrics: Mapping[str, Estimate], definition: Definition) -> Variant:
+    tuned = dict(procedure.tuning.parameters) if procedure.tuning else {}
     return Variant(
-        learner=procedure.setting.learner,
+        learner=procedure.learner,
         features=procedure.features,
         fitted=procedure.fitted,
         slope=procedure.slope,
         baseline=procedure.baseline,
         reference=np.sort(procedure.out_of_fold),
         metrics=dict(metrics),
-        parameters=dict(procedure.tuning.parameters),
+        parameters=tuned | {f"weight.{name}": weight for name, weight in procedure.weights.items()},
         minimum_gene_fraction=definition.features.minimum_gene_fraction,
     )

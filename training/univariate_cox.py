@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from training.risk_sets import RiskSets, risk_sets
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
@@ -120,7 +122,7 @@ def cox_univariate(covariates: Floats, time: Floats, event: Bools) -> Univariate
         patients = np.flatnonzero(complete)
         fitted.n[columns], fitted.n_events[columns] = len(patients), event[patients].sum()
         if event[patients].any():
-            _fit_columns(covariates, columns, patients, _risk_sets(time[patients], event[patients]), fitted)
+            _fit_columns(covariates, columns, patients, risk_sets(time[patients], event[patients]), fitted)
     with np.errstate(invalid="ignore"):
         fitted.p_value[:] = 2 * norm.sf(np.abs(fitted.coefficient / fitted.standard_error))
     return fitted
@@ -149,57 +151,8 @@ def _by_missing_patients(covariates: Floats) -> list[tuple[NDArray[np.intp], Boo
     return [(np.flatnonzero(which == k), complete[:, column]) for k, column in enumerate(first)]
 
 
-@dataclass(frozen=True)
-class _RiskSets:
-    """Who is at risk when, as positions among the patients sorted by time.
-
-    ``order`` sorts the patients and leaves out those who were censored before the first event; ``starts`` is the first
-    position still at risk at each distinct event time; ``deaths`` are the positions of the events, ``which`` their
-    event times, ``first_death`` where each event time begins among them, ``fraction`` Efron's l/d.
-    """
-
-    order: NDArray[np.intp]
-    starts: NDArray[np.intp]
-    deaths: NDArray[np.intp]
-    which: NDArray[np.intp]
-    first_death: NDArray[np.intp]
-    fraction: Floats
-
-    def at_event_times(self, values: Floats, ufunc: np.ufunc = np.add) -> Floats:
-        """Reduce each row over the risk set of each distinct event time."""
-        blocks = ufunc.reduceat(values, self.starts, axis=1)
-        # From the last event backwards: subtracting from the total would cancel.
-        accumulated: Floats = ufunc.accumulate(blocks[:, ::-1], axis=1)[:, ::-1]
-        return accumulated
-
-    def efron_sums(self, values: Floats) -> Floats:
-        """Sum each row over the risk set of each event, less Efron's share of the events that are tied with it."""
-        sums = self.at_event_times(values)[:, self.which]
-        if self.fraction.any():
-            tied = np.add.reduceat(values[:, self.deaths], self.first_death, axis=1)
-            sums -= self.fraction * tied[:, self.which]
-        return sums
-
-
-def _risk_sets(time: Floats, event: Bools) -> _RiskSets:
-    """Sort the patients by time and find the risk set of each event."""
-    order = np.argsort(time, kind="stable")
-    time, event = time[order], event[order]
-    event_times, first_death, n_tied = np.unique(time[event], return_index=True, return_counts=True)
-    starts = np.searchsorted(time, event_times)
-    which = np.repeat(np.arange(len(event_times)), n_tied)
-    return _RiskSets(
-        order=order[starts[0] :],
-        starts=starts - starts[0],
-        deaths=np.flatnonzero(event) - starts[0],
-        which=which,
-        first_death=first_death,
-        fraction=(np.arange(len(which)) - first_death[which]) / n_tied[which],
-    )
-
-
 def _fit_columns(
-    covariates: Floats, columns: NDArray[np.intp], patients: NDArray[np.intp], sets: _RiskSets, fitted: UnivariateCox
+    covariates: Floats, columns: NDArray[np.intp], patients: NDArray[np.intp], sets: RiskSets, fitted: UnivariateCox
 ) -> None:
     """Fit the columns that share these risk sets, block by block, and write the results into `fitted`."""
     rows = patients[sets.order]
@@ -214,7 +167,7 @@ def _fit_columns(
             _fit_block(values[estimable], chosen[estimable], sets, fitted)
 
 
-def _estimable(values: Floats, sets: _RiskSets) -> NDArray[np.str_]:
+def _estimable(values: Floats, sets: RiskSets) -> NDArray[np.str_]:
     """Say of each row whether its coefficient is finite (``converged``), and if not why."""
     highest, lowest = sets.at_event_times(values, np.maximum), sets.at_event_times(values, np.minimum)
     dead = values[:, sets.deaths]
@@ -225,7 +178,7 @@ def _estimable(values: Floats, sets: _RiskSets) -> NDArray[np.str_]:
     return np.select([constant, rising | falling], [CONSTANT, SEPARATED], CONVERGED)
 
 
-def _fit_block(values: Floats, columns: NDArray[np.intp], sets: _RiskSets, fitted: UnivariateCox) -> None:
+def _fit_block(values: Floats, columns: NDArray[np.intp], sets: RiskSets, fitted: UnivariateCox) -> None:
     """Standardise the rows, maximise, and write the results on the rows' own unit into `fitted`."""
     deviation = values.std(axis=1)
     standardised = (values - values.mean(axis=1, keepdims=True)) / deviation[:, None]
@@ -237,7 +190,7 @@ def _fit_block(values: Floats, columns: NDArray[np.intp], sets: _RiskSets, fitte
     fitted.standard_error[done] = 1 / (np.sqrt(information[converged]) * deviation[converged])
 
 
-def _newton(values: Floats, sets: _RiskSets) -> tuple[Floats, Floats, Integers, Bools]:
+def _newton(values: Floats, sets: RiskSets) -> tuple[Floats, Floats, Integers, Bools]:
     """Maximise each row's likelihood: coefficient, information, number of steps, whether it converged."""
     n_rows = len(values)
     coefficient, step, information = np.zeros(n_rows), np.zeros(n_rows), np.full(n_rows, np.nan)
@@ -266,7 +219,7 @@ def _newton(values: Floats, sets: _RiskSets) -> tuple[Floats, Floats, Integers, 
     return coefficient, information, iterations, converged
 
 
-def _partial_likelihood(values: Floats, coefficient: Floats, sets: _RiskSets) -> tuple[Floats, Floats, Floats]:
+def _partial_likelihood(values: Floats, coefficient: Floats, sets: RiskSets) -> tuple[Floats, Floats, Floats]:
     """Return each row's Efron log partial likelihood, score and information at its coefficient."""
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         predictor = values * coefficient[:, None]
