@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,13 +13,14 @@ from matplotlib.figure import Figure
 
 from experiments import figures
 from experiments.figure_style import DOTS_PER_INCH
+from experiments.labels import flat_metrics
 from experiments.model_card import model_card, model_card_html
 from features.ledger import Ledger
-from training.results import Estimate, Evaluation, RandomSignatures, TrainingResult
+from training.results import Evaluation, RandomSignatures, TrainingResult
 from training.tuning import Tuning
 
 #: Kaplan–Meier predicts everybody alike, and the twins' pictures would double the time that writing takes.
-WITHOUT_PICTURES = ("kaplan_meier", "genes_only")
+WITHOUT_PICTURES = ("kaplan_meier", "genes_only", "clinical_boosted", "auto_clinical", "best_single_gene")
 
 
 def write_training(
@@ -59,15 +60,6 @@ def write_pictures(pictures: Iterable[tuple[str, Figure]], folder: Path) -> None
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in pictures:
         figure.savefig(folder / f"{name}.png", dpi=DOTS_PER_INCH)
-
-
-def flat_metrics(metrics: Mapping[str, Estimate]) -> dict[str, float]:
-    """Return each figure and its bounds under one set of names: ``NAME``, ``NAME_lower``, ``NAME_upper``."""
-    return {
-        name + suffix: value
-        for name, estimate in metrics.items()
-        for suffix, value in (("", estimate.value), ("_lower", estimate.lower), ("_upper", estimate.upper))
-    }
 
 
 def metrics_table(result: TrainingResult) -> pd.DataFrame:

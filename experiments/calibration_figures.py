@@ -12,6 +12,7 @@ from experiments.figure_style import BLUE, FAINT, finish, interval_words, learne
 from features.cohort import months_to_days
 from training.kaplan_meier import KaplanMeier, kaplan_meier
 from training.results import Evaluation, TrainingResult
+from training.survival_grid import survival_on_day
 
 Floats = NDArray[np.float64]
 
@@ -62,7 +63,7 @@ def calibration_table(result: TrainingResult, evaluation: Evaluation, *, horizon
 
 def predicted_survival(result: TrainingResult, evaluation: Evaluation, horizon_months: float) -> Floats:
     """Return each patient's out-of-fold survival at a horizon, the mean over repeats, shape (n_patients,)."""
-    return _on_day(evaluation.survival.mean(axis=0), result.grid_days, _days(horizon_months))
+    return survival_on_day(evaluation.survival.mean(axis=0), grid_days=result.grid_days, day=_days(horizon_months))
 
 
 def _draw_groups(axes: Axes, table: pd.DataFrame) -> None:
@@ -96,15 +97,6 @@ def _figures(evaluation: Evaluation, horizon_months: float) -> list[str]:
 
 def _days(months: float) -> float:
     return float(months_to_days(np.array([months]))[0])
-
-
-def _on_day(survival: Floats, grid_days: Floats, day: float) -> Floats:
-    """Return each patient's survival on a day, on the straight line between the days of the grid."""
-    days = np.concatenate([[0.0], grid_days])
-    survival = np.column_stack([np.ones(len(survival)), survival])
-    after = int(np.clip(np.searchsorted(days, day), 1, len(grid_days)))
-    part = (day - days[after - 1]) / (days[after] - days[after - 1])
-    return np.asarray((1 - part) * survival[:, after - 1] + part * survival[:, after], dtype=np.float64)
 
 
 def _survival_at(curve: KaplanMeier, days: float) -> tuple[float, float, float]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from experiments.card_markdown import NOT_ASSESSED, bullets, escaped, interval
 from experiments.contribution_figures import kept_variant
+from experiments.labels import gate_verdict
 from experiments.tripod_ai import to_be_completed
 from features.cohort import ENDPOINTS
 from features.endpoint_advice import endpoint_advice
 from features.panel import PANELS
 from training.evaluation import GAIN
-from training.gate import FAILED, PASSED
-from training.gate import NOT_ASSESSED as GATE_NOT_ASSESSED
-from training.results import Evaluation, TrainingResult
+from training.metrics import gain_of_genes
+from training.results import Evaluation, RandomSignatures, TrainingResult
 from training.trainer import headline_name
 
 RESEARCH_ONLY = "For research, not for clinical decisions."
@@ -48,12 +50,6 @@ def title(result: TrainingResult) -> str:
         f"Development and internal validation of a model of {ENDPOINTS[cohort.endpoint]} in "
         f"{escaped(cohort.cancer_type)} from the gene panel {escaped(model.panel.name)}"
     )
-
-
-def gate_in_words(result: TrainingResult) -> str:
-    """Return the gate's verdict: failed where a clause did, though another could not be assessed."""
-    verdicts = {verdict for _, verdict, _ in result.gate.clauses}
-    return PASSED if result.gate.passed else FAILED if FAILED in verdicts else GATE_NOT_ASSESSED
 
 
 def warnings_of(result: TrainingResult) -> list[str]:
@@ -93,7 +89,7 @@ def _abstract(result: TrainingResult) -> str:
             f"**Result**: concordance {interval(reported.metrics.get('concordance_harrell'))}, beyond clinical "
             f"covariates {interval(reported.metrics.get(GAIN))}; calibration slope "
             f"{interval(reported.metrics.get('calibration_slope'))}.",
-            f"**Verdict**: gate {gate_in_words(result)}. {RESEARCH_ONLY}",
+            f"**Verdict**: gate {gate_verdict(result)}. {RESEARCH_ONLY}",
         ]
     )
 
@@ -148,16 +144,17 @@ def _open_science(result: TrainingResult) -> dict[str, str]:
 
 def _interpretation(result: TrainingResult) -> str:
     metrics = reported_evaluation(result).metrics
-    gain, concordance = metrics.get(GAIN), metrics.get("concordance_harrell")
+    gain, genes, concordance = metrics.get(GAIN), gain_of_genes(metrics), metrics.get("concordance_harrell")
     chance = concordance is not None and concordance.lower > 0.5
     lines = [f"Ranks patients better than chance: {'yes' if chance else 'not shown'}; {interval(concordance)}."]
-    if gain is None:
+    if gain is None or genes is None:
         lines.append(f"Beyond clinical covariates: {NOT_ASSESSED}.")
     else:
-        verdict = "the genes add to them" if gain.lower > 0 else "the genes are not shown to add to them"
-        lines.append(f"Beyond clinical covariates: {verdict}; {interval(gain)}.")
+        verdict = "the genes add" if genes.lower > 0 else "the genes are not shown to add"
+        lines.append(f"Beyond clinical covariates alone: {interval(gain)}.")
+        lines.append(f"Beyond the same average of learners without any gene: {verdict}; {interval(genes)}.")
     lines.append(f"Against random gene sets: {null_in_words(result)}")
-    lines.append(f"Gate: {gate_in_words(result)}.")
+    lines.append(f"Gate: {gate_verdict(result)}.")
     return bullets(lines)
 
 
@@ -170,8 +167,13 @@ def null_in_words(result: TrainingResult) -> str:
         return f"{NOT_ASSESSED} ({escaped(null.reason or 'no random set')})."
     return (
         f"the panel ({null.model:.3f}) exceeds {null.percentile:.1f} % of {len(null.concordance)} random sets of "
-        f"{null.n_genes} genes (p {null.p_value:.4f}), drawn from {escaped(null.universe)}."
+        f"{null.n_genes} genes (p {null.p_value:.4f}), drawn from {escaped(null.universe)}. These figures come from "
+        f"{null.procedure}, not from the learner that is reported{_without_genes(null)}."
     )
+
+
+def _without_genes(null: RandomSignatures) -> str:
+    return "" if math.isnan(null.clinical) else f"; without any gene its concordance is {null.clinical:.3f}"
 
 
 def limits(result: TrainingResult) -> list[str]:

@@ -184,8 +184,10 @@ def _building(result: TrainingResult) -> list[str]:
         "predictor, the baseline is Breslow's on the recalibrated predictors.",
     ]
     for evaluation in result.evaluations.values():
-        chosen = ", ".join(f"{escaped(learner)} in {count}" for learner, count in evaluation.chosen.items())
-        lines += [f"`{evaluation.name}` chose over the outer folds: {chosen}."] if chosen else []
+        weighed = ", ".join(f"{escaped(learner)} {weight:.2f}" for learner, weight in evaluation.weights.items())
+        lines += (
+            [f"`{evaluation.name}` weighs the learners, on average over outer folds: {weighed}."] if weighed else []
+        )
     return lines + [f"Kept, {name.replace('_', ' ')}: {_parameters(v)}." for name, v in result.model.variants.items()]
 
 

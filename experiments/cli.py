@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import click
 
 from experiments.choices import Choices
 from experiments.console import progress_bars, show_log_lines
-from features.cohort import ENDPOINTS
+from features.cohort import ENDPOINTS, Cohort
 from features.errors import PrognosisError
 
 # MLflow, BentoML and what trains take seconds to import: each command imports what it needs.
@@ -123,15 +123,20 @@ def simulate(target: Path, cancer_types: tuple[str, ...], seed: int | None) -> N
 @main.command()
 @click.argument("folders", nargs=-1, required=True, type=_folder)
 @_training
-def train(folders: tuple[Path, ...], **options: Any) -> None:
-    """Train, judge and register a model for each cohort in FOLDERS (cohort folders, or parents of some)."""
+@click.option("--pool", is_flag=True, help="Let each cancer type lean on the others in FOLDERS.")
+def train(folders: tuple[Path, ...], pool: bool, **options: Any) -> None:  # noqa: FBT001
+    """Train, judge and register a model for each cohort in FOLDERS (cohort folders, or parents of some).
+
+    A training that was interrupted goes on where it was.
+    """
     from features.readers import find_cohorts
 
     found = find_cohorts(folders)
     choices = Choices(**options)
     if choices.cancer_type and len(found) > 1:
         raise click.UsageError(f"--cancer-type names one cohort's, but there are {len(found)} cohorts.")
-    failed = [folder for folder in found if not _trained(folder, choices)]
+    others = [choices.read(folder) for folder in found] if pool else []
+    failed = [folder for folder in found if not _trained(folder, choices, others)]
     if failed:
         names = ", ".join(folder.name for folder in failed)
         raise Failure(f"{len(found) - len(failed)} of {len(found)} cohorts trained; not {names} (see above).")
@@ -193,7 +198,68 @@ def hazard_ratios(folder: Path, panel: str, form: str, **options: Any) -> None:
     click.echo(found.to_csv(index=False) if form == "csv" else hazard_ratio_table(found), nl=form != "csv")
 
 
-def _trained(folder: Path, choices: Choices) -> bool:
+@main.group()
+def benchmark() -> None:
+    """Measure what the models reach."""
+
+
+@benchmark.command("models")
+@click.argument("folders", nargs=-1, required=True, type=_folder)
+@_training
+@click.option("--to", "target", type=_folder, default=Path("experiments/results"), show_default=True,
+              help="Where the tables go.")  # fmt: skip
+@click.option("--configuration-trials", type=click.IntRange(min=1), default=12, show_default=True,
+              help="Trials of each study whose panel is fixed.")  # fmt: skip
+def benchmark_models(folders: tuple[Path, ...], target: Path, configuration_trials: int, **options: Any) -> None:
+    """Judge every learner on every panel in the cohorts in FOLDERS, and write the tables.
+
+    A benchmark that was interrupted goes on where it was.
+    """
+    from experiments.benchmarks import models as benchmarks
+    from features.readers import find_cohorts
+    from serving.settings import settings
+
+    choices = Choices(**options)
+    cohorts = [choices.read(folder) for folder in find_cohorts(folders)]
+    with progress_bars() as progress:
+        benchmarks.benchmark_models(
+            cohorts,
+            choices,
+            folder=target,
+            settings=settings(),
+            configuration_trials=configuration_trials,
+            progress=progress,
+        )
+    click.echo(str(target / "models.md"))
+
+
+@benchmark.command("speed")
+@click.argument("folders", nargs=-1, type=_folder)
+@_training
+@click.option("--to", "target", type=_folder, default=Path("experiments/results"), show_default=True,
+              help="Where the tables go.")  # fmt: skip
+@click.option("--patients", type=click.IntRange(min=50), default=500, show_default=True,
+              help="Of the simulated cohort whose training is taken apart.")  # fmt: skip
+def benchmark_speed(folders: tuple[Path, ...], target: Path, patients: int, **options: Any) -> None:
+    """Print and write where the time of a training goes, and how other packages do on the same folds.
+
+    In the cohorts in FOLDERS, if any, it estimates what stopping trials early costs; 50 trials, unless set. A
+    benchmark that was interrupted goes on there where it was.
+    """
+    from experiments.benchmarks.speed import benchmark_speed as measured
+    from experiments.benchmarks.speed_tables import markdown, write_speed
+    from features.readers import find_cohorts
+    from serving.settings import settings
+
+    choices = Choices(**options)
+    cohorts = [choices.read(folder) for folder in find_cohorts(folders)] if folders else []
+    with progress_bars() as progress:
+        speed = measured(cohorts, choices, settings=settings(), n_patients=patients, progress=progress)
+    write_speed(speed, target)
+    click.echo(markdown(speed), nl=False)
+
+
+def _trained(folder: Path, choices: Choices, others: Sequence[Cohort]) -> bool:
     """Train one cohort and print its figures; say so and go on if it cannot be trained."""
     from experiments.summaries import training_summary
     from experiments.trainings import train_and_register
@@ -201,7 +267,9 @@ def _trained(folder: Path, choices: Choices) -> bool:
 
     try:
         with progress_bars() as progress:
-            result, model = train_and_register(choices.read(folder), choices, settings=settings(), progress=progress)
+            result, model = train_and_register(
+                choices.read(folder), choices, settings=settings(), progress=progress, others=others
+            )
     except PrognosisError as error:
         Failure(f"{folder.name}: {error}").show()
         return False

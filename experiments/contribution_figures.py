@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from experiments.figure_style import BETTER, BLUE, INK, SMALL, VERMILLION, WIDTH, WORSE, finish, learner_words
 from features.transform import Covariate
-from training.learners import FittedLearner
+from training.blend import Blend, FittedLearner
 from training.model import Variant
 from training.penalised_cox import FittedCox
 from training.results import TrainingResult
@@ -39,6 +39,8 @@ def kept_variant(result: TrainingResult) -> tuple[str, Variant]:
 
 def members_of(variant: Variant) -> list[tuple[float, FittedLearner]]:
     """Return the learners of a variant, each with its weight in the recalibrated linear predictor."""
+    if isinstance(variant.fitted, Blend):
+        return [(variant.slope * weight, learner) for weight, learner in variant.fitted.members]
     return [(variant.slope, variant.fitted)]
 
 

@@ -97,7 +97,8 @@ def concordance_of_learners(result: TrainingResult) -> Figure:
     clinical = result.evaluations.get(CLINICAL_ONLY)
     if clinical is not None:
         axes.axvline(clinical.metrics[CONCORDANCE].value, color=ORANGE, linewidth=1, linestyle="--", zorder=0)
-    random = " Random sets: the middle 95 % of the sets and their median." if _drawn(result) else ""
+    null = _drawn(result)
+    random = "" if null is None else f" {_null_rows_caption(null)}"
     dashed = " Dashed: clinical covariates only." if clinical is not None else ""
     caption = f"Diamond: the procedure that is reported. ½ is chance.{dashed} Bars: {CONDITIONAL}.{random}"
     finish(figure, axes, result, title="Concordance of all learners and baselines", caption=caption)
@@ -123,15 +124,26 @@ def _rows(result: TrainingResult) -> Iterator[list[_Row]]:
         by_group[group].append(_Row(learner_words(name), evaluation.metrics.get(CONCORDANCE, missing), *look))
     yield by_group["baselines"]
     null = _drawn(result)
-    yield [] if null is None else [_null_row(null)]
+    yield [] if null is None else _null_rows(null)
     yield by_group["learners"]
     yield by_group["twins"]
 
 
-def _null_row(null: RandomSignatures) -> _Row:
+def _null_rows(null: RandomSignatures) -> list[_Row]:
+    """Return the random sets, and the panel in the procedure that was theirs."""
     low, middle, high = np.quantile(null.concordance, [0.025, 0.5, 0.975])
     label = f"{len(null.concordance)} random sets of {null.n_genes} genes"
-    return _Row(label, Estimate(float(middle), float(low), float(high)), GREEN, "s")
+    return [
+        _Row(label, Estimate(float(middle), float(low), float(high)), GREEN, "s"),
+        _Row("panel, same ridge Cox", Estimate(null.model, np.nan, np.nan), GREEN),
+    ]
+
+
+def _null_rows_caption(null: RandomSignatures) -> str:
+    return (
+        f"Random sets: the middle 95 % of the sets and their median; they and the panel's row beside them come from "
+        f"{null.procedure}, not from the procedure that is reported."
+    )
 
 
 def _draw_rows(axes: Axes, groups: list[list[_Row]]) -> Iterator[int]:
@@ -150,7 +162,7 @@ def _draw_rows(axes: Axes, groups: list[list[_Row]]) -> Iterator[int]:
 
 
 def random_signatures(result: TrainingResult) -> Figure | None:
-    """Draw the concordance of random gene sets, with the panel's and clinical covariates' own; None without a null."""
+    """Draw the concordance of random gene sets, with the panel's and that without genes; None without a null."""
     null = _drawn(result)
     if null is None:
         return None
@@ -158,10 +170,9 @@ def random_signatures(result: TrainingResult) -> Figure | None:
     axes = figure.subplots()
     counts, _, _ = axes.hist(null.concordance, bins="auto", color=FAINT, alpha=0.6, label="random gene sets")
     axes.axvline(null.model, color=VERMILLION, linewidth=2, label=f"the panel: {null.model:.3f}")
-    clinical = result.evaluations.get(CLINICAL_ONLY)
-    if clinical is not None:
-        value = clinical.metrics[CONCORDANCE].value
-        axes.axvline(value, color=ORANGE, linewidth=2, linestyle="--", label=f"clinical covariates only: {value:.3f}")
+    if np.isfinite(null.clinical):
+        label = f"same procedure, no genes: {null.clinical:.3f}"
+        axes.axvline(null.clinical, color=ORANGE, linewidth=2, linestyle="--", label=label)
     axes.set(xlabel="Harrell's concordance within folds, out of fold", ylabel="Random gene sets")
     # Room for the legend above the bars.
     axes.set_ylim(0, 1.45 * np.max(counts))
@@ -173,6 +184,7 @@ def random_signatures(result: TrainingResult) -> Figure | None:
 def _null_caption(null: RandomSignatures) -> str:
     return (
         f"The panel's {null.n_genes} genes replaced by as many random others, {len(null.concordance)} times; "
-        f"covariates, folds and tuning kept. Drawn from {null.universe}. The panel exceeds {null.percentile:.0f} % of "
-        f"the sets (p = {null.p_value:.3f}, one-sided; conditional on the folds)."
+        f"covariates, folds and tuning kept. All figures come from {null.procedure}, not from the learner that is "
+        f"reported. Drawn from {null.universe}. The panel exceeds {null.percentile:.0f} % of the sets "
+        f"(p = {null.p_value:.3f}, one-sided; conditional on the folds)."
     )

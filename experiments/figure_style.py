@@ -29,14 +29,15 @@ WORDS = {
     "kaplan_meier": "Kaplan–Meier",
     "clinical_only": "clinical covariates only",
     "clinical_boosted": "clinical only, boosted trees",
+    "auto_clinical": "learners without genes, weighed",
     "best_single_gene": "best single gene",
     "penalised_cox": "penalised Cox",
     "boosted": "boosted trees",
     "pooled_cox": "Cox pooled over cancer types",
-    "auto": "learner chosen inside the folds",
+    "auto": "all learners, weighed inside the folds",
 }
 #: Against which the learners are held.
-BASELINES = ("kaplan_meier", "clinical_only", "clinical_boosted", "best_single_gene")
+BASELINES = ("kaplan_meier", "clinical_only", "clinical_boosted", "auto_clinical", "best_single_gene")
 CONDITIONAL = "95 % intervals from resampled patients, conditional on the fits"
 
 

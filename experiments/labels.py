@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from experiments.artifacts import flat_metrics
 from training.evaluation import GAIN
 from training.gate import FAILED, NOT_ASSESSED, PASSED
-from training.results import Evaluation, TrainingResult
+from training.metrics import gain_of_genes
+from training.results import Estimate, Evaluation, TrainingResult
 
 #: What a version was made from; if none of it changed, neither would the model.
 MADE_FROM = ("data_digest", "definition_digest", "code_version")
@@ -40,7 +40,7 @@ def version_tags(result: TrainingResult, reported: Evaluation) -> dict[str, str]
     summary = result.model.cohort
     return {
         **{key: f"{value:.4f}" for key, value in flat_metrics(reported.metrics).items() if math.isfinite(value)},
-        "learner": _learner(result, reported),
+        "learner": _learner(reported),
         **kept(result),
         "scale": result.model.scale,
         "n_patients": str(summary.n_patients),
@@ -55,11 +55,11 @@ def kept(result: TrainingResult) -> dict[str, str]:
     return learners | {f"kept.{name}.slope": f"{variant.slope:.4f}" for name, variant in variants}
 
 
-def _learner(result: TrainingResult, reported: Evaluation) -> str:
-    """Name the procedure that is reported, and the learner it chose where it did."""
-    variants = result.model.variants
-    chosen = (variants.get("clinical") or variants["genes_only"]).learner
-    return f"{reported.name}: {chosen}" if reported.chosen else reported.name
+def _learner(reported: Evaluation) -> str:
+    """Name the procedure that is reported, and what each learner counts where it weighs them."""
+    weights = sorted(reported.weights.items(), key=lambda item: -item[1])
+    counted = ", ".join(f"{name} {weight:.2f}" for name, weight in weights)
+    return f"{reported.name}: {counted}" if counted else reported.name
 
 
 def gate_verdict(result: TrainingResult) -> str:
@@ -87,12 +87,18 @@ def note(result: TrainingResult, reported: Evaluation) -> str:
 
 def _beside_clinical(reported: Evaluation) -> list[str]:
     """Say what the genes add to clinical covariates alone, where there are any."""
-    gain = reported.metrics.get(GAIN)
-    if gain is None:
+    gain, genes = reported.metrics.get(GAIN), gain_of_genes(reported.metrics)
+    if gain is None or genes is None:
         return []
-    verdict = "the genes add to them" if gain.lower > 0 else "the genes are not shown to add to them"
-    figures = f"{gain.value:+.3f} ({gain.lower:+.3f} to {gain.upper:+.3f})"
-    return [f"Concordance beyond clinical covariates alone: {figures}; {verdict}.\n"]
+    verdict = "the genes add" if genes.lower > 0 else "the genes are not shown to add"
+    return [
+        f"Concordance beyond clinical covariates alone: {_signed(gain)}.\n",
+        f"Beyond the same average of learners without any gene: {_signed(genes)}; {verdict}.\n",
+    ]
+
+
+def _signed(gain: Estimate) -> str:
+    return f"{gain.value:+.3f} ({gain.lower:+.3f} to {gain.upper:+.3f})"
 
 
 def warning(result: TrainingResult) -> str:
@@ -107,3 +113,12 @@ def flattened(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]
     for key, value in tree.items():
         flat |= flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
+
+
+def flat_metrics(metrics: Mapping[str, Estimate]) -> dict[str, float]:
+    """Return each figure and its bounds under one set of names: ``NAME``, ``NAME_lower``, ``NAME_upper``."""
+    return {
+        name + suffix: value
+        for name, estimate in metrics.items()
+        for suffix, value in (("", estimate.value), ("_lower", estimate.lower), ("_upper", estimate.upper))
+    }

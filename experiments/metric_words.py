@@ -10,6 +10,7 @@ from training.estimate import Estimate
 WHOLE = {
     "concordance_harrell": "Harrell's concordance within folds (½ is chance, 1 the best)",
     "concordance_gain_over_clinical": "Its gain over clinical covariates alone, paired (above 0 is better)",
+    "concordance_gain_of_genes": "Its gain over the learners without genes, weighed alike (above 0 is better)",
     "random_signature_percentile": "Random gene sets that the panel exceeds, % (100 the best)",
     "concordance_uno": "Uno's concordance, truncated at the last horizon (½ is chance, 1 the best)",
     "royston_sauerbrei_d": "Royston and Sauerbrei's D (log hazard ratio between the halves; higher is better)",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from experiments.card_context import (
     RESEARCH_ONLY,
     context_items,
-    gate_in_words,
     null_in_words,
     reported_evaluation,
     title,
@@ -14,6 +13,7 @@ from experiments.card_context import (
 from experiments.card_markdown import bullets, escaped, html_page, interval, table
 from experiments.card_methods import method_items
 from experiments.card_results import result_items
+from experiments.labels import gate_verdict
 from experiments.remark_profile import DOI as REMARK_DOI
 from experiments.remark_profile import remark_profile
 from experiments.tripod_ai import AUTHORS, CHECKLIST, to_be_completed
@@ -73,7 +73,7 @@ def _at_a_glance(result: TrainingResult) -> list[str]:
         f"**Beyond clinical covariates**: {interval(metrics.get(GAIN))}",
         f"**Against random gene sets**: {null_in_words(result)}",
         f"**Calibration slope**: {interval(metrics.get('calibration_slope'))}",
-        f"**Gate**: {gate_in_words(result)}",
+        f"**Gate**: {gate_verdict(result)}",
     ]
     return ["\n>\n".join([warnings[0], "\n".join(warnings[1:])]) if warnings[1:] else warnings[0], bullets(facts)]
 
@@ -81,4 +81,4 @@ def _at_a_glance(result: TrainingResult) -> list[str]:
 def _gate(result: TrainingResult) -> str:
     rows = [(clause.replace("_", " "), verdict, figure) for clause, verdict, figure in result.gate.clauses]
     alias = "champion" if result.gate.passed else "candidate: the service calls it exploratory"
-    return f"Verdict: **{gate_in_words(result)}** (alias {alias}).\n\n{table(('Clause', 'verdict', 'figure'), rows)}"
+    return f"Verdict: **{gate_verdict(result)}** (alias {alias}).\n\n{table(('Clause', 'verdict', 'figure'), rows)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -12,8 +12,9 @@ from pathlib import Path
 
 import features
 import training
-from features.cohort import Cohort
+from features.cohort import SIMULATED_PREFIX, Cohort
 from features.panel import PANELS, Panel, load_panel
+from training.checkpoints import Checkpoints
 from training.definition import ANY, Definition, DefinitionError, load_definition
 from training.results import TrainingResult
 from training.tasks import Progress
@@ -28,7 +29,9 @@ LEAST = {"trials": 1, "seed": 0}
 def definition_for(
     cancer_type: str, endpoint: str, *, path: Path | None = None, trials: int | None = None, seed: int | None = None
 ) -> Definition:
-    """Return the definition at `path`, else the shipped one of the cancer type and endpoint, else the default.
+    """Return the definition at `path`, else the shipped one of the cancer type and endpoint, else one for any.
+
+    That is ``simulated.toml`` for simulated cohorts, which only show what the product does, and else ``default.toml``.
 
     Parameters
     ----------
@@ -43,7 +46,8 @@ def definition_for(
         If it cannot be read, is for another cancer type or endpoint, or `trials` or `seed` cannot be.
     """
     own = DEFINITIONS / f"{cancer_type}-{endpoint}.toml"
-    chosen = path or (own if own.exists() else DEFINITIONS / "default.toml")
+    any_other = DEFINITIONS / ("simulated.toml" if cancer_type.startswith(SIMULATED_PREFIX) else "default.toml")
+    chosen = path or (own if own.exists() else any_other)
     definition = load_definition(chosen)
     for key, wanted in (("cancer_type", cancer_type), ("endpoint", endpoint)):
         stated = getattr(definition, key)
@@ -67,7 +71,13 @@ def _overrides(**given: int | None) -> dict[str, int]:
 
 
 def train_cohort(
-    cohort: Cohort, definition: Definition, *, workers: int, progress: Progress | None = None
+    cohort: Cohort,
+    definition: Definition,
+    *,
+    workers: int,
+    progress: Progress | None = None,
+    others: Sequence[Cohort] = (),
+    unfinished: Path | None = None,
 ) -> TrainingResult:
     """Train a cohort by a definition (see `training.trainer.train`).
 
@@ -79,21 +89,44 @@ def train_cohort(
         Processes; the numbers do not depend on it.
     progress : callable, optional
         Called with the cohort's name, the fits done and the fits in all.
+    others : sequence of Cohort
+        Of other cancer types, to lean on.
+    unfinished : Path, optional
+        Where a training that is interrupted leaves what it has done, in a folder of its own; the next one of the
+        same data, definition and code goes on from there.
     """
+    made_from = provenance_of(cohort, definition, others)
     provenance = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        **provenance_of(cohort, definition),
+        **made_from,
         "seed": str(definition.seed),
     }
-    panel = load_panel(definition.features.panel)
-    return train(cohort, panel, definition, provenance=provenance, workers=workers, progress=progress)
+    return train(
+        cohort,
+        load_panel(definition.features.panel),
+        definition,
+        provenance=provenance,
+        workers=workers,
+        progress=progress,
+        others=others,
+        checkpoints=Checkpoints(unfinished and unfinished / checkpoint_name(cohort, made_from)),
+    )
 
 
-def provenance_of(cohort: Cohort, definition: Definition) -> dict[str, str]:
+def checkpoint_name(cohort: Cohort, made_from: Mapping[str, str]) -> str:
+    """Return the name of the folder of one training's checkpoints."""
+    digest = hashlib.sha256(json.dumps(dict(made_from), sort_keys=True).encode()).hexdigest()
+    return f"{cohort.cancer_type}-{cohort.endpoint}-{digest[:16]}"
+
+
+def provenance_of(cohort: Cohort, definition: Definition, others: Sequence[Cohort] = ()) -> dict[str, str]:
     """Return what a model is made from: equal data, definition (panel included) and code give the same model."""
     panel = load_panel(definition.features.panel)
+    pooled = sorted(other.digest() for other in others if other.cancer_type != cohort.cancer_type)
     return {
-        "data_digest": cohort.digest(),
+        "data_digest": hashlib.sha256("".join([cohort.digest(), *pooled]).encode()).hexdigest()
+        if pooled
+        else cohort.digest(),
         "definition_digest": definition_digest(definition, panel),
         "code_version": code_version(),
     }

@@ -47,13 +47,26 @@ def cohort_summary(cohort: Cohort, panel: Panel) -> str:
 
 
 def training_summary(result: TrainingResult, model: TrackedModel) -> str:
-    """Say how each learner and baseline did, one a line, and what was registered."""
+    """Say how each learner and baseline did, what gives reason for caution, and what was registered and why."""
     rows = [
         (model.name, evaluation.name, *(with_interval(evaluation.metrics[metric]) for metric in RESULT_COLUMNS))
         for evaluation in result.evaluations.values()
     ]
-    verdict = f"{model.name}  version {model.version}: {', '.join(model.aliases)}; gate {model.tags['gate']}"
-    return table(("model", "learner", *RESULT_COLUMNS.values()), rows) + f"\n{verdict}"
+    warnings = result.diagnostics.warnings if result.diagnostics else ()
+    return "\n".join(
+        [
+            table(("model", "learner", *RESULT_COLUMNS.values()), rows),
+            *(f"{model.name}  {line}" for line in (_fits(result), *(f"caution: {each}" for each in warnings)) if line),
+            *(f"{model.name}  gate, {clause}: {verdict} ({figure})" for clause, verdict, figure in result.gate.clauses),
+            f"{model.name}  version {model.version}: {', '.join(model.aliases)}; gate {model.tags['gate']}",
+        ]
+    )
+
+
+def _fits(result: TrainingResult) -> str:
+    """Say how many fits were planned on inner folds, and how many the early end of trials left."""
+    planned, done = (sum(getattr(e, of) for e in result.evaluations.values()) for of in ("fits_planned", "fits_done"))
+    return f"{done} of {planned} fits on inner folds done; the others belonged to trials that fell behind"
 
 
 def models_table(models: Sequence[TrackedModel]) -> str:

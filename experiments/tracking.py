@@ -27,8 +27,17 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_RUN_NOTE,
 )
 
-from experiments.artifacts import flat_metrics, write_evaluation, write_training
-from experiments.labels import MADE_FROM, flattened, gate_tags, identity, kept, note, run_tags, version_tags, warning
+from experiments.artifacts import write_evaluation, write_training
+from experiments.labels import (
+    MADE_FROM,
+    gate_tags,
+    identity,
+    note,
+    run_tags,
+    version_tags,
+    warning,
+)
+from experiments.run_figures import of_evaluation, of_null, of_training
 from features.errors import PrognosisError
 from serving.settings import Settings
 from training.bundle import bundle_digest
@@ -108,11 +117,16 @@ def track(
     parent_tags = {MLFLOW_RUN_NOTE: note(result, reported), "role": "training", **run_tags(result), **gate_tags(result)}
     name = f"training {result.model.provenance.get('created', '')}".strip()
     with _run(client, experiment_id, name, parent_tags, started=started) as run_id:
-        _log_training(client, run_id, result, reported, settings)
+        _log_training(client, run_id, result, reported, settings=settings, digest=digest)
         for evaluation in result.evaluations.values():
             child_tags = {MLFLOW_PARENT_RUN_ID: run_id, "role": "learner", **run_tags(result)}
             with _run(client, experiment_id, evaluation.name, child_tags, started=started) as child_id:
                 _log_evaluation(client, child_id, result, evaluation, settings)
+        if result.random_signatures is not None and result.random_signatures.reason is None:
+            child_tags = {MLFLOW_PARENT_RUN_ID: run_id, "role": "null", **run_tags(result)}
+            with _run(client, experiment_id, "random_signatures", child_tags, started=started) as child_id:
+                _log_batches(client, child_id, *of_null(result.random_signatures, reported))
+                client.log_inputs(child_id, datasets=[_dataset(result)])
         client.log_artifacts(run_id, str(bundle_folder), BUNDLE)
         return _register(client, run_id, result, reported, digest)
 
@@ -220,34 +234,19 @@ def _run(
 
 
 def _log_training(
-    client: MlflowClient, run_id: str, result: TrainingResult, reported: Evaluation, settings: Settings
+    client: MlflowClient, run_id: str, result: TrainingResult, reported: Evaluation, *, settings: Settings, digest: str
 ) -> None:
-    summary = result.model.cohort
-    figures = {
-        **flat_metrics(reported.metrics),
-        "n_patients": float(summary.n_patients),
-        "n_events": float(summary.n_events),
-        "median_follow_up_months": summary.median_follow_up_months,
-    }
-    parameters = flattened(dict(result.model.definition))
-    _log_batches(client, run_id, figures, {**parameters, "reported": reported.name, **kept(result)})
+    _log_batches(client, run_id, *of_training(result, reported))
     client.log_inputs(run_id, datasets=[_dataset(result)])
     with _scratch(settings) as folder:
-        write_training(result, reported, folder)
+        write_training(result, reported, folder, bundle_digest=digest)
         client.log_artifacts(run_id, str(folder))
 
 
 def _log_evaluation(
     client: MlflowClient, run_id: str, result: TrainingResult, evaluation: Evaluation, settings: Settings
 ) -> None:
-    figures = flat_metrics(evaluation.metrics)
-    parameters: dict[str, object] = {"learner": evaluation.name}
-    if evaluation.tuning is not None:
-        figures["inner_concordance_tuned"] = evaluation.tuning.score
-        figures["inner_concordance_default"] = evaluation.tuning.default_score
-        parameters |= evaluation.tuning.parameters
-    parameters |= {f"chosen_in_folds.{learner}": count for learner, count in evaluation.chosen.items()}
-    _log_batches(client, run_id, figures, parameters)
+    _log_batches(client, run_id, *of_evaluation(evaluation))
     client.log_inputs(run_id, datasets=[_dataset(result)])
     with _scratch(settings) as folder:
         write_evaluation(result, evaluation, folder)

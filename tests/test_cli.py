@@ -121,8 +121,18 @@ def test_a_command_line_that_asks_for_help_imports_neither_mlflow_nor_what_train
 def test_train_prints_a_line_per_learner_and_what_was_registered(trained):
     lines = trained.stdout.splitlines()
     learners = [line.split()[1] for line in lines if line.startswith("SIMULATED-GBM-OS")]
-    assert learners[:4] == ["kaplan_meier", "clinical_only", "penalised_cox", "boosted"]
-    assert any("version 1: candidate" in line and "gate" in line for line in lines)
+    assert learners[:3] == ["kaplan_meier", "clinical_only", "clinical_boosted"]
+    assert {"penalised_cox", "boosted", "auto", "auto_genes_only"} <= set(learners)
+    assert any("version 1: " in line and "gate" in line for line in lines)
+
+
+def test_train_prints_every_clause_of_the_gate_and_every_caution(trained):
+    lines = trained.stdout.splitlines()
+    clauses = [line for line in lines if line.startswith("SIMULATED-GBM-OS  gate, ")]
+    assert len(clauses) == 5
+    assert all(any(word in line for word in ("passed (", "failed (", "could not be assessed (")) for line in clauses)
+    assert any("events for" in line for line in lines if line.startswith("SIMULATED-GBM-OS  caution: "))
+    assert any("fits on inner folds done" in line for line in lines)
 
 
 def test_one_cohort_that_cannot_be_read_does_not_keep_the_others_from_being_trained(trained):

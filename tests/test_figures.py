@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from numpy.testing import assert_allclose
 
 from experiments import calibration_figures, contribution_figures, discrimination_figures, figures, survival_figures
-from experiments.figure_style import DOTS_PER_INCH, SMALLEST, learner_words
+from experiments.figure_style import BASELINES, DOTS_PER_INCH, SMALLEST, learner_words
 from experiments.univariate_figures import RATIOS_SHOWN, forest_of_hazard_ratios
 from features.cohort import Cohort, months_to_days
 from training.boosted import fit_boosted
@@ -95,7 +95,7 @@ def whole(small_training) -> TrainingResult:
         small_training,
         evaluations={**small_training.evaluations, **{name: replace(cox, name=name) for name in MORE}},
         tables={"time_dependent_auc": pd.concat(auc), "decision_curve": pd.concat(curves)},
-        random_signatures=RandomSignatures(1500, "curated genes", 14, concordance, 0.73, 93.0, 0.0792),
+        random_signatures=RandomSignatures(1500, "curated genes", 14, concordance, 0.73, 93.0, 0.0792, clinical=0.68),
     )
 
 
@@ -321,10 +321,9 @@ def test_baselines_stand_above_learners_and_the_reported_one_is_marked(whole):
     figure = discrimination_figures.concordance_of_learners(whole)
     labels = figure.axes[0].get_yticklabels()
     order = [label.get_text() for label in labels]
-    assert order[:5] == [
-        *(learner_words(name) for name in ("kaplan_meier", "clinical_only", "clinical_boosted", "best_single_gene")),
-        "100 random sets of 14 genes",
-    ]
+    baselines = [learner_words(name) for name in whole.evaluations if name in BASELINES]
+    assert len(baselines) >= 4
+    assert order[: len(baselines) + 2] == [*baselines, "100 random sets of 14 genes", "panel, same ridge Cox"]
     assert [label.get_text() for label in labels if label.get_fontweight() == "bold"] == ["penalised Cox"]
 
 
@@ -332,13 +331,25 @@ def test_the_null_is_drawn_as_its_middle_95_percent_and_median(whole):
     low, middle, high = np.quantile(whole.random_signatures.concordance, [0.025, 0.5, 0.975])
     shown = texts(discrimination_figures.concordance_of_learners(whole))
     assert f"{middle:.3f} ({low:.3f} to {high:.3f})" in shown
+    assert f"{whole.random_signatures.model:.3f}" in shown
 
 
-def test_the_histogram_of_random_signatures_holds_every_set_and_marks_panel_and_clinical(whole):
+def test_pictures_of_random_signatures_say_which_procedure_their_figures_are_of(whole):
+    for figure in (
+        discrimination_figures.concordance_of_learners(whole),
+        discrimination_figures.random_signatures(whole),
+    ):
+        caption = figure.get_supxlabel().replace("\n", " ")
+        assert "a ridge Cox on clinical covariates and the genes, tuned the same way for every set, not from" in caption
+
+
+def test_the_histogram_holds_every_set_and_marks_the_panel_and_the_procedure_without_genes(whole):
     figure = discrimination_figures.random_signatures(whole)
     assert sum(bar.get_height() for bar in figure.axes[0].patches) == len(whole.random_signatures.concordance)
-    clinical = whole.evaluations["clinical_only"].metrics["concordance_harrell"].value
-    assert [line.get_xdata()[0] for line in figure.axes[0].get_lines()] == [whole.random_signatures.model, clinical]
+    assert [line.get_xdata()[0] for line in figure.axes[0].get_lines()] == [0.73, 0.68]
+    assert "same procedure, no genes: 0.680" in texts(figure)
+    without = replace(whole, random_signatures=replace(whole.random_signatures, clinical=np.nan))
+    assert len(discrimination_figures.random_signatures(without).axes[0].get_lines()) == 1
 
 
 def blend(X, time, event):

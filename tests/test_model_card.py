@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
@@ -160,13 +161,15 @@ def test_subgroups_and_the_null_stand_with_their_figures(small_training):
          "log_observed_expected": [0.1, np.nan], "log_observed_expected_lower": [-0.2, np.nan],
          "log_observed_expected_upper": [0.4, np.nan]}
     )  # fmt: skip
-    null = RandomSignatures(1500, "curated genes", 14, np.linspace(0.6, 0.7, 50), 0.69, 90.0, 0.1176)
+    null = RandomSignatures(1500, "curated genes", 14, np.linspace(0.6, 0.7, 50), 0.69, 90.0, 0.1176, clinical=0.66)
     found = items(model_card(replace(small_training, tables={"subgroups": groups}, random_signatures=null)))
     assert "| sex | male | 70 | 20 | 0.710 (0.600 to 0.800) | 0.100 (-0.200 to 0.400) |" in found["23a"]
     assert f"| stage | IV | 9 | 7 | {NOT_ASSESSED} | {NOT_ASSESSED} |" in found["23a"]
     assert "log observed/expected risk at 36 months" in found["23a"]
     assert "`tables/subgroups.csv`" in found["23a"]
     assert "(0.690) exceeds 90.0 % of 50 random sets of 14 genes (p 0.1176), drawn from curated genes." in found["23a"]
+    assert "come from a ridge Cox on clinical covariates and the genes, tuned the same way for every" in found["23a"]
+    assert "without any gene its concordance is 0.660." in found["23a"]
 
 
 def test_a_null_that_could_not_be_assessed_gives_its_reason(small_training):
@@ -337,7 +340,7 @@ def test_a_training_without_clinical_covariates_has_a_card(small_training):
 
 
 def test_card_tables_and_random_signatures_are_written_beside_the_pictures(small_training, reported, tmp_path):
-    null = RandomSignatures(1500, "curated genes", 14, np.array([0.6, 0.7]), 0.69, np.nan, np.nan)
+    null = RandomSignatures(1500, "curated genes", 14, np.array([0.6, 0.7]), 0.69, np.nan, np.nan, clinical=0.66)
     groups = pd.DataFrame({"column": ["sex"], "group": ["male"], "n": [70], "events": [20],
                            "concordance": [0.7], "lower": [0.6], "upper": [0.8]})  # fmt: skip
     result = replace(small_training, tables={"subgroups": groups}, random_signatures=null)
@@ -347,5 +350,6 @@ def test_card_tables_and_random_signatures_are_written_beside_the_pictures(small
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "tables" / "subgroups.csv"), groups)
     written = pd.read_csv(tmp_path / "tables" / "random_signatures.csv")
     assert written["concordance_harrell"].tolist() == [0.6, 0.7]
-    assert '"percentile": null' in (tmp_path / "tables" / "random_signatures.json").read_text(encoding="utf-8")
+    null_json = json.loads((tmp_path / "tables" / "random_signatures.json").read_text(encoding="utf-8"))
+    assert (null_json["percentile"], null_json["model"], null_json["clinical"]) == (None, 0.69, 0.66)
     assert (tmp_path / "figures" / "random_signatures.png").stat().st_size > 5000

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -74,8 +75,15 @@ def test_experiment_and_model_are_named_after_cancer_type_and_endpoint(client, t
     assert client.get_registered_model("SIMULATED-KIRC-OS").tags["simulated"] == "true"
 
 
-def test_there_is_a_child_run_per_learner_and_baseline(children, small_training):
-    assert set(children) == set(small_training.evaluations)
+def test_there_is_a_child_run_per_learner_baseline_and_null(children, small_training):
+    assert set(children) == {*small_training.evaluations, "random_signatures"}
+
+
+def test_the_random_sets_of_genes_are_a_run_beside_the_panels(children, small_training):
+    null, logged = small_training.random_signatures, children["random_signatures"].data
+    assert logged.metrics["concordance_harrell"] == pytest.approx(np.median(null.concordance))
+    assert logged.metrics["random_signature_percentile"] == pytest.approx(null.percentile)
+    assert logged.params["n_sets"] == str(len(null.concordance))
 
 
 def test_children_and_parent_have_one_set_of_metric_names(children, parent):
@@ -99,8 +107,8 @@ def test_tuned_children_show_parameters_and_the_defaults_score_beside_the_tuned_
         if evaluation.tuning is None:
             continue
         run = children[name].data
-        assert run.metrics["inner_concordance_tuned"] == pytest.approx(evaluation.tuning.score)
-        assert run.metrics["inner_concordance_default"] == pytest.approx(evaluation.tuning.default_score)
+        assert run.metrics["inner_log_likelihood_tuned"] == pytest.approx(evaluation.tuning.score)
+        assert run.metrics["inner_log_likelihood_default"] == pytest.approx(evaluation.tuning.default_score)
         assert {key: str(value) for key, value in evaluation.tuning.parameters.items()}.items() <= run.params.items()
 
 
