@@ -180,6 +180,12 @@ def _building(result: TrainingResult) -> list[str]:
         f"Learner by the definition: `{definition.learner}`; tuned on {resampling.inner_folds} inner folds, "
         f"{definition.trials} trials a study, seed {definition.seed}; every trial is listed in `tables/trials.csv` of "
         "its learner's run.",
+        "Trials are scored by the partial likelihood within inner folds; the best are averaged, weighed by how likely "
+        "each made the outcomes of patients that it had not seen. `auto` averages the learners the same way, and "
+        "`auto_clinical` those that read no gene.",
+        "The shipped definitions (learners, averaging, bent clinical covariates) were shaped by looking at TCGA's BRCA, "
+        "COADREAD, GBM, KIRC, KIRP, LGG, LUAD and LUSC on folds of other seeds: figures on these are not of patients "
+        "wholly unseen.",
         "Recalibrated on other inner folds than those that chose the parameters: the slope multiplies the linear "
         "predictor, the baseline is Breslow's on the recalibrated predictors.",
     ]

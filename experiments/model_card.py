@@ -19,6 +19,7 @@ from experiments.remark_profile import remark_profile
 from experiments.tripod_ai import AUTHORS, CHECKLIST, to_be_completed
 from experiments.tripod_ai import DOI as TRIPOD_DOI
 from training.evaluation import GAIN
+from training.metrics import gain_of_genes
 from training.results import TrainingResult
 
 
@@ -70,7 +71,8 @@ def _at_a_glance(result: TrainingResult) -> list[str]:
         f"**What**: {title(result)}",
         f"**Patients**: {len(cohort.time)}, {cohort.n_events} events; {escaped(cohort.source)}",
         f"**Concordance, out of fold**: {interval(metrics.get('concordance_harrell'))}",
-        f"**Beyond clinical covariates**: {interval(metrics.get(GAIN))}",
+        f"**Beyond clinical covariates alone**: {interval(metrics.get(GAIN))}",
+        f"**Beyond the same average of learners without genes**: {interval(gain_of_genes(metrics))}",
         f"**Against random gene sets**: {null_in_words(result)}",
         f"**Calibration slope**: {interval(metrics.get('calibration_slope'))}",
         f"**Gate**: {gate_verdict(result)}",

@@ -66,6 +66,8 @@ def training_summary(result: TrainingResult, model: TrackedModel) -> str:
 def _fits(result: TrainingResult) -> str:
     """Say how many fits were planned on inner folds, and how many the early end of trials left."""
     planned, done = (sum(getattr(e, of) for e in result.evaluations.values()) for of in ("fits_planned", "fits_done"))
+    if done == planned:
+        return f"{done} fits on inner folds done; no trial was stopped early"
     return f"{done} of {planned} fits on inner folds done; the others belonged to trials that fell behind"
 
 
