@@ -73,8 +73,8 @@ def _analysis_items(result: TrainingResult) -> dict[str, str]:
         "included, is learned from a fold's training patients. The model that is kept is the same procedure on all "
         "patients.",
         "12b": "Genes as normal scores (Blom) against the training patients; derived terms (ligand × receptor "
-        "products, cluster scores, epithelial–mesenchymal balance) and clinical covariates standardised; age linear, "
-        "stage and grade as ranks, other categories one against the rest.",
+        "products, cluster scores, epithelial–mesenchymal balance) and clinical covariates standardised; age with "
+        "hinges at its quartiles, stage and grade as ranks with steps, other categories one against the rest.",
         "12c": bullets(_building(result)),
         "12d": f"{NOT_ASSESSED.capitalize()}: one cohort, whose centres are not known.",
         "12e": _measures(result),
@@ -183,9 +183,9 @@ def _building(result: TrainingResult) -> list[str]:
         "Trials are scored by the partial likelihood within inner folds; the best are averaged, weighed by how likely "
         "each made the outcomes of patients that it had not seen. `auto` averages the learners the same way, and "
         "`auto_clinical` those that read no gene.",
-        "The shipped definitions (learners, averaging, bent clinical covariates) were shaped by looking at TCGA's BRCA, "
-        "COADREAD, GBM, KIRC, KIRP, LGG, LUAD and LUSC on folds of other seeds: figures on these are not of patients "
-        "wholly unseen.",
+        "The shipped definitions (learners, averaging, bent clinical covariates) were shaped by looking at TCGA's "
+        "BRCA, COADREAD, GBM, KIRC, KIRP, LGG, LUAD and LUSC on folds of other seeds: figures on these are not of "
+        "patients wholly unseen.",
         "Recalibrated on other inner folds than those that chose the parameters: the slope multiplies the linear "
         "predictor, the baseline is Breslow's on the recalibrated predictors.",
     ]
