@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 import pandas as pd
@@ -16,9 +16,12 @@ from experiments.figure_style import DOTS_PER_INCH
 from experiments.labels import flat_metrics
 from experiments.model_card import model_card, model_card_html
 from features.ledger import Ledger
+from training.metrics import metric_named
 from training.results import Evaluation, RandomSignatures, TrainingResult
 from training.tuning import Tuning
 
+#: Of the panel among random sets of genes, not of predictions; the model card tells it.
+RANK = "random_signature_percentile"
 #: Kaplan–Meier predicts everybody alike, and the twins' pictures would double the time that writing takes.
 WITHOUT_PICTURES = ("kaplan_meier", "genes_only", "clinical_boosted", "auto_clinical", "best_single_gene")
 
@@ -41,6 +44,7 @@ def write_training(
     write_pictures(figures.pictures(result, reported), folder / "figures")
     write_pictures(figures.overview(result), folder / "figures")
     _write_tables(result, folder / "tables")
+    definitions_table(reported).to_csv(folder / "tables" / "metric_definitions.csv", index=False)
     _write_model_card(result, folder, bundle_digest)
     _write_ledger(result.cohort.ledger, folder / "cohort")
     _write_json(folder / "definition.json", dict(result.model.definition))
@@ -60,6 +64,12 @@ def write_pictures(pictures: Iterable[tuple[str, Figure]], folder: Path) -> None
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in pictures:
         figure.savefig(folder / f"{name}.png", dpi=DOTS_PER_INCH)
+
+
+def definitions_table(evaluation: Evaluation) -> pd.DataFrame:
+    """Return what each metric is, which values are good, and the follow-up or horizon that it counts."""
+    rows = [(name, *astuple(metric_named(name))) for name in evaluation.metrics if name != RANK]
+    return pd.DataFrame(rows, columns=["name", "definition", "direction", "horizon"])
 
 
 def metrics_table(result: TrainingResult) -> pd.DataFrame:

@@ -14,6 +14,7 @@ WHOLE = {
     "random_signature_percentile": "Random gene sets that the panel exceeds, % (100 the best)",
     "concordance_uno": "Uno's concordance, truncated at the last horizon (½ is chance, 1 the best)",
     "royston_sauerbrei_d": "Royston and Sauerbrei's D (log hazard ratio between the halves; higher is better)",
+    "royston_sauerbrei_r2": "Explained variation on D's scale (Royston; 0 to 1, higher is better)",
     "integrated_brier_score": "Integrated Brier score (0 the best)",
     "integrated_brier_ratio": "Its ratio to Kaplan–Meier's (below 1 is better)",
     "calibration_slope": "Calibration slope (1 is right, below 1 too extreme)",

@@ -25,8 +25,8 @@ from training.calibration import (
 from training.concordance import concordance
 from training.decision_curve import decision_curve
 from training.definition import load_definition
-from training.discrimination import royston_sauerbrei_d
-from training.evaluation import GAIN, GRID_POINTS, SMOOTHED_SAMPLES, horizon_days, judge_of
+from training.discrimination import explained_variation, royston_sauerbrei_d
+from training.evaluation import GAIN, GENES_GAIN, GRID_POINTS, SMOOTHED_SAMPLES, horizon_days, judge_of
 from training.kaplan_meier import kaplan_meier
 from training.metrics import METRICS, at_horizon, metric_named
 from training.survival_grid import horizon_day, survival_on_day
@@ -182,10 +182,10 @@ def test_every_metric_is_described_and_every_metric_that_is_described_is_a_judge
     metrics = judged(judge, np.tile(log_hazard, (2, 1)))
     months = judge.horizons_months
     expected = {at_horizon(n, m) for n, metric in METRICS.items() if metric.at_horizons for m in months}
-    expected |= {name for name, metric in METRICS.items() if not metric.at_horizons} - {GAIN}
+    expected |= {name for name, metric in METRICS.items() if not metric.at_horizons} - {GAIN, GENES_GAIN}
     assert set(metrics) == expected
     assert len(months) > 1
-    assert all(metric_named(name) in METRICS.values() for name in (*metrics, GAIN))
+    assert all(metric_named(name) in METRICS.values() for name in (*metrics, GAIN, GENES_GAIN))
     for metric in METRICS.values():
         assert metric.definition.endswith(".")
         assert metric.horizon
@@ -207,6 +207,7 @@ def test_on_one_fold_figures_are_those_of_the_functions_that_define_them(whole):
     expected = {
         "calibration_slope": calibration_slope(predictor, *outcome),
         "royston_sauerbrei_d": royston_sauerbrei_d(predictor, *outcome),
+        "royston_sauerbrei_r2": explained_variation(royston_sauerbrei_d(predictor, *outcome)),
         "d_calibration_p": d_calibration(own, event, np.ones((1, 150))).p_value,
     }
     before = judge.censoring.before(judge.time)

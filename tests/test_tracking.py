@@ -173,6 +173,13 @@ def test_tables_are_those_of_the_training(client, tracked, children, small_train
     assert len(trials) == small_training.definition.trials
 
 
+def test_every_metric_is_defined_beside_its_figure_with_its_horizon(client, tracked, small_training):
+    table = pd.read_csv(client.download_artifacts(tracked.run_id, "tables/metric_definitions.csv"))
+    reported = small_training.evaluations["penalised_cox"].metrics
+    assert set(table["name"]) == set(reported) - {"random_signature_percentile"}
+    assert table[["definition", "direction", "horizon"]].notna().all(axis=None)
+
+
 def test_the_registered_bundle_is_the_one_that_was_written(client, tracked, bundle, installation, small_training):
     version = client.get_model_version_by_alias(tracked.name, "candidate")
     registry = Registry(installation.tracking_uri, installation.bundle_cache)

@@ -23,7 +23,7 @@ from training.concordance import Pairs, concordance_within_folds, harrell_pairs,
 from training.counted_survival import survival_at
 from training.decision_curve import decision_curve
 from training.definition import Definition
-from training.discrimination import royston_sauerbrei_d
+from training.discrimination import explained_variation, royston_sauerbrei_d
 from training.estimate import Estimate
 from training.metrics import at_horizon, estimated, ratio
 from training.resampling import bootstrap_counts, generator, stratified_folds
@@ -128,10 +128,12 @@ class Judge:
         threshold stays the cohort's in all samples.
         """
         score = self._integrated_brier(survival)
+        separation = royston_sauerbrei_d(linear_predictor, *self.outcome)
         figures = {
             "concordance_harrell": self.concordance(linear_predictor),
             "concordance_uno": self._concordance_uno(linear_predictor),
-            "royston_sauerbrei_d": royston_sauerbrei_d(linear_predictor, *self.outcome),
+            "royston_sauerbrei_d": separation,
+            "royston_sauerbrei_r2": explained_variation(separation),
             "integrated_brier_score": score,
             "integrated_brier_ratio": ratio(score, self._integrated_brier(self.kaplan_meier_survival)),
             "calibration_slope": calibration_slope(linear_predictor, *self.outcome),

@@ -82,6 +82,11 @@ METRICS = {
         HIGHER,
         WHOLE,
     ),
+    "royston_sauerbrei_r2": Metric(
+        "Share of the variation in prognosis that this log hazard ratio stands for; 0 where it is negative.",
+        HIGHER,
+        WHOLE,
+    ),
     "brier": Metric(
         "Mean squared distance between predicted survival at the horizon and what happened, censoring weighed out.",
         LOWER,
