@@ -49,7 +49,7 @@ def test_a_sound_training_has_no_warnings():
 
 def test_an_effect_that_fades_is_warned_of_by_name():
     found = diagnose(**patients(late_effect=-0.5))
-    assert warned(found, "hazards are not proportional: linear_predictor (p < 0.001)")
+    assert warned(found, "the score test finds departures from proportional hazards: linear_predictor (p < 0.001)")
 
 
 def test_a_follow_up_shorter_than_the_horizon_is_warned_of_in_months():
