@@ -1,18 +1,26 @@
-"""Fit one Cox model a covariate, all covariates at once."""
+"""Fit one Cox model a covariate, for as many covariates as there are, compiled."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
+from scipy.special import erfc
 from scipy.stats import norm
 
-from training.risk_sets import RiskSets, risk_sets
+from training.scan import cox_kernel
+from training.scan.risk_layout import RiskLayout, risk_layout
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
+Positions = NDArray[np.intp]
 
 CONVERGED = "converged"
 NO_EVENTS = "no events"
@@ -22,11 +30,9 @@ NOT_CONVERGED = "not converged"
 
 #: Half width of a 95 % interval in standard errors.
 Z95 = float(norm.ppf(0.975))
-MAX_ITERATIONS = 100
-#: Newton stops when its next step, per standard deviation of the covariate, is below this; the step is still taken.
-STEP_TOLERANCE = 1e-9
-#: Numbers in the working array of one block of covariates: 2 MiB, which stays in a core's cache.
-BLOCK_SIZE = 2**18
+#: Covariates that are laid out at a time: about 2 MiB for 500 patients, which stays in a core's cache.
+CHUNK = 32 * cox_kernel.LANES
+STATUSES = np.array([CONVERGED, CONSTANT, SEPARATED, NOT_CONVERGED])
 
 
 @dataclass(frozen=True)
@@ -41,10 +47,14 @@ class UnivariateCox:
         From the observed information at the coefficient.
     p_value : array
         Two-sided, Wald.
+    p_score, p_likelihood_ratio : array
+        Against a coefficient of 0; the score test is the log-rank test where the covariate is a group.
+    p_proportional_hazards : array
+        Of the score test against a coefficient that changes with 1 − S(t−): R's ``cox.zph(transform = "km")``.
     n, n_events : array of int
         Complete cases, and events among them.
     iterations : array of int
-        Newton steps, halvings included.
+        Newton steps.
     status : array of str
         ``converged``; ``no events``; ``constant`` (among all patients at risk at any event); ``separated`` (the
         likelihood rises for ever, the coefficient is infinite); ``not converged``.
@@ -53,6 +63,9 @@ class UnivariateCox:
     coefficient: Floats
     standard_error: Floats
     p_value: Floats
+    p_score: Floats
+    p_likelihood_ratio: Floats
+    p_proportional_hazards: Floats
     n: Integers
     n_events: Integers
     iterations: Integers
@@ -75,8 +88,16 @@ class UnivariateCox:
             return np.exp(self.coefficient + Z95 * self.standard_error)
 
 
-def cox_univariate(covariates: Floats, time: Floats, event: Bools) -> UnivariateCox:
-    r"""Maximise Efron's partial likelihood of each covariate alone.
+def cox_univariate(
+    covariates: Floats,
+    time: Floats,
+    event: Bools,
+    *,
+    strata: Integers | None = None,
+    ties: Literal["efron", "breslow"] = "efron",
+    threads: int = 1,
+) -> UnivariateCox:
+    r"""Maximise the partial likelihood of each covariate alone.
 
     .. math::
         \ell(\beta) = \sum_{t_k} \Big[ \sum_{i \in D_k} \beta x_i - \sum_{l=0}^{d_k - 1} \log\Big(
@@ -90,6 +111,12 @@ def cox_univariate(covariates: Floats, time: Floats, event: Bools) -> Univariate
         Follow-up, in any unit.
     event : array of bool, shape (n_patients,)
         True where the event was observed.
+    strata : array of int, shape (n_patients,), optional
+        Patients are compared with those of their own stratum only; one coefficient for all.
+    ties : str
+        Efron's likelihood of events on one day, as above; Breslow's is without :math:`l / d_k`.
+    threads : int
+        Results do not depend on it.
 
     Returns
     -------
@@ -99,13 +126,13 @@ def cox_univariate(covariates: Floats, time: Floats, event: Bools) -> Univariate
     Raises
     ------
     ValueError
-        If the three arrays do not have the same number of patients.
+        If the arrays do not have the same number of patients.
 
     Notes
     -----
-    Newton with step halving, on standardised covariates, for a block of covariates at a time; covariates that share
-    their missing patients share their risk sets. Separation is decided exactly, before fitting: one coefficient is
-    infinite if and only if every event has the largest (or every event the smallest) value of its risk set.
+    Covariates that share their missing patients share their risk sets. Separation is decided exactly, before fitting:
+    one coefficient is infinite if and only if every event has the largest (or every event the smallest) value of its
+    risk set. A covariate's result depends on no other covariate.
 
     References
     ----------
@@ -114,122 +141,96 @@ def cox_univariate(covariates: Floats, time: Floats, event: Bools) -> Univariate
     """
     covariates, time = np.asarray(covariates, dtype=np.float64), np.asarray(time, dtype=np.float64)
     event = np.asarray(event, dtype=np.bool_)
-    if covariates.ndim != 2 or not len(covariates) == len(time) == len(event):
-        shapes = f"{covariates.shape}, {time.shape}, {event.shape}"
-        raise ValueError(f"covariates, time and event must have the same number of patients, not {shapes}.")
-    fitted = _empty(covariates.shape[1])
-    for columns, complete in _by_missing_patients(covariates):
+    strata = np.zeros(len(time), dtype=np.int64) if strata is None else np.asarray(strata, dtype=np.int64)
+    if covariates.ndim != 2 or not len(covariates) == len(time) == len(event) == len(strata):
+        shapes = f"{covariates.shape}, {time.shape}, {event.shape}, {strata.shape}"
+        raise ValueError(f"covariates, time, event and strata must have the same number of patients, not {shapes}.")
+    n_covariates = covariates.shape[1]
+    results = np.full((n_covariates, cox_kernel.N_RESULTS), np.nan)
+    n, n_events = np.zeros(n_covariates, dtype=np.int64), np.zeros(n_covariates, dtype=np.int64)
+    for columns, complete in by_missing_patients(covariates):
         patients = np.flatnonzero(complete)
-        fitted.n[columns], fitted.n_events[columns] = len(patients), event[patients].sum()
+        n[columns], n_events[columns] = len(patients), event[patients].sum()
         if event[patients].any():
-            _fit_columns(covariates, columns, patients, risk_sets(time[patients], event[patients]), fitted)
-    with np.errstate(invalid="ignore"):
-        fitted.p_value[:] = 2 * norm.sf(np.abs(fitted.coefficient / fitted.standard_error))
-    return fitted
+            layout = risk_layout(time[patients], event[patients], strata[patients], efron=ties == "efron")
+            _fit_columns(covariates, columns, patients[layout.order], layout, results, threads)
+    return _named(results, n, n_events)
 
 
-def _empty(n_covariates: int) -> UnivariateCox:
-    """Return a result in which nothing is fitted yet."""
-    unknown, counts = np.full(n_covariates, np.nan), np.zeros(n_covariates, dtype=np.int64)
-    return UnivariateCox(
-        coefficient=unknown.copy(),
-        standard_error=unknown.copy(),
-        p_value=unknown.copy(),
-        n=counts.copy(),
-        n_events=counts.copy(),
-        iterations=counts.copy(),
-        status=np.full(n_covariates, NO_EVENTS, dtype=f"<U{len(NOT_CONVERGED)}"),
-    )
-
-
-def _by_missing_patients(covariates: Floats) -> list[tuple[NDArray[np.intp], Bools]]:
+def by_missing_patients(covariates: Floats) -> list[tuple[Positions, Bools]]:
     """Group the columns that lack the same patients: (columns, which patients are complete)."""
     complete = np.isfinite(covariates)
+    if complete.all():
+        return [(np.arange(covariates.shape[1]), np.ones(len(covariates), dtype=np.bool_))]
     packed = np.ascontiguousarray(np.packbits(complete, axis=0).T)
-    patterns = packed.view(np.dtype((np.void, packed.shape[1]))).ravel() if packed.size else np.empty(0, dtype=np.void)
+    patterns = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
     _, first, which = np.unique(patterns, return_index=True, return_inverse=True)
     return [(np.flatnonzero(which == k), complete[:, column]) for k, column in enumerate(first)]
 
 
-def _fit_columns(
-    covariates: Floats, columns: NDArray[np.intp], patients: NDArray[np.intp], sets: RiskSets, fitted: UnivariateCox
+def _fit_columns(  # noqa: PLR0917
+    covariates: Floats, columns: Positions, rows: Positions, layout: RiskLayout, results: Floats, threads: int
 ) -> None:
-    """Fit the columns that share these risk sets, block by block, and write the results into `fitted`."""
-    rows = patients[sets.order]
-    block = max(1, BLOCK_SIZE // len(rows))
-    for start in range(0, len(columns), block):
-        chosen = columns[start : start + block]
-        values = np.ascontiguousarray(covariates[np.ix_(rows, chosen)].T)
-        status = _estimable(values, sets)
-        fitted.status[chosen] = status
-        estimable = status == CONVERGED
-        if estimable.any():
-            _fit_block(values[estimable], chosen[estimable], sets, fitted)
+    """Fit the columns that share these risk sets, a chunk at a time, and write into `results`."""
+    fit = partial(_fit_chunk, covariates, rows=rows, layout=layout, results=results)
+    if threads == 1:
+        for chunk in _chunks(columns):
+            fit(chunk)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fit, _chunks(columns)))
 
 
-def _estimable(values: Floats, sets: RiskSets) -> NDArray[np.str_]:
-    """Say of each row whether its coefficient is finite (``converged``), and if not why."""
-    highest, lowest = sets.at_event_times(values, np.maximum), sets.at_event_times(values, np.minimum)
-    dead = values[:, sets.deaths]
-    rising = (dead >= highest[:, sets.which]).all(axis=1)
-    falling = (dead <= lowest[:, sets.which]).all(axis=1)
-    # A spread of rounding errors is no spread.
-    constant = highest[:, 0] - lowest[:, 0] <= 1e-12 * np.maximum(np.abs(highest[:, 0]), np.abs(lowest[:, 0]))
-    return np.select([constant, rising | falling], [CONSTANT, SEPARATED], CONVERGED)
+def _chunks(columns: Positions) -> Iterator[Positions]:
+    return (columns[start : start + CHUNK] for start in range(0, len(columns), CHUNK))
 
 
-def _fit_block(values: Floats, columns: NDArray[np.intp], sets: RiskSets, fitted: UnivariateCox) -> None:
-    """Standardise the rows, maximise, and write the results on the rows' own unit into `fitted`."""
-    deviation = values.std(axis=1)
-    standardised = (values - values.mean(axis=1, keepdims=True)) / deviation[:, None]
-    coefficient, information, iterations, converged = _newton(standardised, sets)
-    fitted.iterations[columns] = iterations
-    fitted.status[columns[~converged]] = NOT_CONVERGED
-    done = columns[converged]
-    fitted.coefficient[done] = (coefficient / deviation)[converged]
-    fitted.standard_error[done] = 1 / (np.sqrt(information[converged]) * deviation[converged])
+def _fit_chunk(covariates: Floats, chunk: Positions, *, rows: Positions, layout: RiskLayout, results: Floats) -> None:
+    blocks = lanes(covariates, rows, chunk)
+    found = np.full((*blocks.shape[::2], cox_kernel.N_RESULTS), np.nan)
+    cox_kernel.fit_blocks(blocks, *layout.structure, layout.transformed, layout.null_log_likelihood, found)
+    results[chunk] = found.reshape(-1, cox_kernel.N_RESULTS)[: len(chunk)]
 
 
-def _newton(values: Floats, sets: RiskSets) -> tuple[Floats, Floats, Integers, Bools]:
-    """Maximise each row's likelihood: coefficient, information, number of steps, whether it converged."""
-    n_rows = len(values)
-    coefficient, step, information = np.zeros(n_rows), np.zeros(n_rows), np.full(n_rows, np.nan)
-    likelihood, iterations = np.full(n_rows, -np.inf), np.zeros(n_rows, dtype=np.int64)
-    active = np.arange(n_rows)
-    for iteration in range(MAX_ITERATIONS):
-        iterations[active] = iteration
-        candidate = coefficient[active] + step[active]
-        rows = values if len(active) == n_rows else values[active]
-        reached, score, curvature = _partial_likelihood(rows, candidate, sets)
-        # A loss within rounding is no loss; a likelihood that is not a number is one.
-        better = reached >= likelihood[active] - 1e-12 * np.abs(reached)
-        taken = active[better]
-        coefficient[taken], likelihood[taken] = candidate[better], reached[better]
-        information[taken] = curvature[better]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            step[taken] = score[better] / curvature[better]
-        step[active[~better]] /= 2
-        finished = better & (np.abs(step[active]) <= STEP_TOLERANCE)
-        coefficient[active[finished]] += step[active[finished]]
-        active = active[~finished]
-        if not len(active):
-            break
-    converged = np.ones(n_rows, dtype=np.bool_)
-    converged[active] = False
-    return coefficient, information, iterations, converged
+def lanes(covariates: Floats, rows: Positions, columns: Positions) -> Floats:
+    """Lay columns out for the kernel: shape (n_blocks, n_rows, LANES), zeros where columns run out."""
+    n_blocks = -(-len(columns) // cox_kernel.LANES)
+    blocks = np.empty((n_blocks, len(rows), cox_kernel.LANES))
+    _lay_out(covariates, rows, columns, blocks)
+    return blocks
 
 
-def _partial_likelihood(values: Floats, coefficient: Floats, sets: RiskSets) -> tuple[Floats, Floats, Floats]:
-    """Return each row's Efron log partial likelihood, score and information at its coefficient."""
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        predictor = values * coefficient[:, None]
-        # Only differences count; the largest exponential is 1, so none overflows.
-        predictor -= predictor.max(axis=1, keepdims=True)
-        weight = np.exp(predictor)
-        total = sets.efron_sums(weight)
-        weight *= values
-        mean = sets.efron_sums(weight) / total
-        weight *= values
-        square = sets.efron_sums(weight) / total
-        likelihood = predictor[:, sets.deaths].sum(axis=1) - np.log(total).sum(axis=1)
-    return likelihood, (values[:, sets.deaths] - mean).sum(axis=1), (square - mean**2).sum(axis=1)
+@njit(error_model="numpy", nogil=True, cache=True)
+def _lay_out(covariates, rows, columns, blocks):  # type: ignore[no-untyped-def]
+    width = blocks.shape[2]
+    for b in range(blocks.shape[0]):
+        for i in range(len(rows)):
+            for j in range(width):
+                k = b * width + j
+                blocks[b, i, j] = covariates[rows[i], columns[k]] if k < len(columns) else 0.0
+
+
+def _named(results: Floats, n: Integers, n_events: Integers) -> UnivariateCox:
+    """Give the kernel's columns their names, and p-values."""
+    converged = results[:, cox_kernel.STATUS] == cox_kernel.CONVERGED
+    results = np.where(converged[:, None] | (np.arange(cox_kernel.N_RESULTS) >= cox_kernel.ITERATIONS), results, np.nan)
+    coefficient = results[:, cox_kernel.COEFFICIENT]
+    information = results[:, cox_kernel.INFORMATION]
+    status = np.where(n_events > 0, STATUSES[np.nan_to_num(results[:, cox_kernel.STATUS]).astype(np.int64)], NO_EVENTS)
+    return UnivariateCox(
+        coefficient=coefficient,
+        standard_error=1 / np.sqrt(information),
+        p_value=chi_square_p(coefficient**2 * information),
+        p_score=chi_square_p(results[:, cox_kernel.SCORE_STATISTIC]),
+        p_likelihood_ratio=chi_square_p(results[:, cox_kernel.GAIN]),
+        p_proportional_hazards=chi_square_p(results[:, cox_kernel.PROPORTIONAL]),
+        n=n,
+        n_events=n_events,
+        iterations=np.nan_to_num(results[:, cox_kernel.ITERATIONS]).astype(np.int64),
+        status=status,
+    )
+
+
+def chi_square_p(statistic: Floats) -> Floats:
+    """Return the probability that a chi-square with one degree of freedom exceeds each statistic."""
+    return np.asarray(erfc(np.sqrt(statistic / 2)), dtype=np.float64)

@@ -1,0 +1,273 @@
+"""The compiled Cox model of one covariate: Newton's method for a block of covariates in step."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from training.scan.compiled_math import exponent, exponential, mantissa
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+#: Covariates that are fitted in step: a few vector registers of them, and one block fits a core's cache.
+LANES = 16
+#: What is known of a covariate when it leaves the kernel.
+CONVERGED, CONSTANT, SEPARATED, NOT_CONVERGED = 0, 1, 2, 3
+#: The columns of the kernel's results.
+COEFFICIENT, INFORMATION, GAIN, SCORE_STATISTIC, PROPORTIONAL, ITERATIONS, STATUS = range(7)
+N_RESULTS = 7
+
+MAX_ITERATIONS = 100
+#: A step that is taken as the last but one, per standard deviation: after it the error is about its square.
+SMALL_STEP = 1e-7
+#: The longest step, in standard deviations: far from the maximum the information is all but nothing.
+LONGEST_STEP = 3.0
+#: A spread of rounding errors is no spread.
+ROUNDING = 1e-12
+#: Beyond this a linear predictor is outside the exponential's range, and the estimate is not to be trusted.
+LARGEST_PREDICTOR = 600.0
+#: A product of so many mantissas, each below 2, does not overflow.
+MANTISSAS = 1000
+
+# Rows of the working array. One array: the compiler then knows that they do not overlap, and can use vectors.
+S0, S1, S2, T0, T1, T2, SCORE, INFO, BETA, LOW, HIGH, LOG, PRODUCT, EXPONENT, ZPH_U, ZPH_I1, ZPH_I2, READY = range(18)
+N_WORK = 18
+# While the lanes are examined, the same rows hold other things.
+HIGHEST, LOWEST, RISING, FALLING, SPREAD, MEAN, SQUARE = range(7)
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def fit_blocks(blocks, starts, ends, deaths, opens, efron, transformed, null_log_likelihood, results):  # type: ignore[no-untyped-def]
+    r"""Fit each lane of each block.
+
+    Parameters
+    ----------
+    blocks : array, shape (n_blocks, n_followed, LANES)
+        Covariates, the patients in a `RiskLayout`'s order; standardised here, in place.
+    starts, ends, deaths, opens, efron, transformed, null_log_likelihood
+        The `RiskLayout`.
+    results : array, shape (n_blocks, LANES, N_RESULTS)
+        Written: log hazard ratio per unit of the covariate as it came, its information, twice the gain in log
+        likelihood, the score statistic, the statistic of proportional hazards, Newton's steps, the status.
+
+    Notes
+    -----
+    Patients in the outer loop and covariates in the inner one, so that exponentials run in vector registers. The
+    score falls in the coefficient, so a bracket of its sign makes Newton safe without a likelihood, of which the
+    logarithms are taken once, at the maximum. A lane that is ready waits: no result depends on its neighbours.
+    """
+    work, scale = np.empty((N_WORK, LANES)), np.empty(LANES)
+    for b in range(blocks.shape[0]):
+        x, out = blocks[b], results[b]
+        _examine(x, starts, ends, deaths, opens, work, out)
+        _standardise(x, work, scale)
+        _maximise(x, starts, ends, deaths, opens, efron, work, out)
+        _at_maximum(x, starts, ends, deaths, opens, efron, transformed, work)
+        for j in range(LANES):
+            if out[j, STATUS] == CONVERGED:
+                _write(x, work, out, j, null_log_likelihood, scale[j])
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def _examine(x, starts, ends, deaths, opens, work, out):  # type: ignore[no-untyped-def]
+    """Say of each lane whether its maximum is finite: it is not where every event is the extreme of its risk set."""
+    for j in range(LANES):
+        work[RISING, j], work[FALLING, j], work[SPREAD, j] = 1.0, 1.0, 0.0
+    for k in range(starts.shape[0]):
+        if opens[k]:
+            for j in range(LANES):
+                work[HIGHEST, j], work[LOWEST, j] = -np.inf, np.inf
+        for i in range(starts[k], ends[k]):
+            for j in range(LANES):
+                work[HIGHEST, j], work[LOWEST, j] = max(work[HIGHEST, j], x[i, j]), min(work[LOWEST, j], x[i, j])
+        for i in range(ends[k] - deaths[k], ends[k]):
+            for j in range(LANES):
+                work[RISING, j] = work[RISING, j] if x[i, j] >= work[HIGHEST, j] else 0.0
+                work[FALLING, j] = work[FALLING, j] if x[i, j] <= work[LOWEST, j] else 0.0
+        for j in range(LANES):
+            rounding = ROUNDING * max(abs(work[HIGHEST, j]), abs(work[LOWEST, j]))
+            work[SPREAD, j] = max(work[SPREAD, j], work[HIGHEST, j] - work[LOWEST, j] - rounding)
+    for j in range(LANES):
+        separated = work[RISING, j] + work[FALLING, j] > 0
+        out[j, STATUS] = CONSTANT if work[SPREAD, j] <= 0 else SEPARATED if separated else CONVERGED
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def _standardise(x, work, scale):  # type: ignore[no-untyped-def]
+    """Bring each lane to mean 0 and standard deviation 1, in place."""
+    n = x.shape[0]
+    for j in range(LANES):
+        work[MEAN, j], work[SQUARE, j] = 0.0, 0.0
+    for i in range(n):
+        for j in range(LANES):
+            work[MEAN, j] += x[i, j]
+    for j in range(LANES):
+        work[MEAN, j] /= n
+    for i in range(n):
+        for j in range(LANES):
+            x[i, j] -= work[MEAN, j]
+            work[SQUARE, j] += x[i, j] * x[i, j]
+    for j in range(LANES):
+        scale[j] = np.sqrt(work[SQUARE, j] / n)
+        work[SQUARE, j] = 1.0 / scale[j] if scale[j] > 0 else 0.0
+    for i in range(n):
+        for j in range(LANES):
+            x[i, j] *= work[SQUARE, j]
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def _maximise(x, starts, ends, deaths, opens, efron, work, out):  # type: ignore[no-untyped-def]
+    """Take Newton's steps until each lane that has a maximum is so near that one more step reaches it."""
+    waiting = 0
+    for j in range(LANES):
+        work[BETA, j], work[LOW, j], work[HIGH, j] = 0.0, -np.inf, np.inf
+        work[READY, j] = 0.0 if out[j, STATUS] == CONVERGED else 1.0
+        waiting += out[j, STATUS] == CONVERGED
+    for iteration in range(MAX_ITERATIONS):
+        if waiting == 0:
+            return
+        _derivatives(x, starts, ends, deaths, opens, efron, work)
+        for j in range(LANES):
+            if work[READY, j]:
+                continue
+            if iteration == 0:
+                out[j, SCORE_STATISTIC] = work[SCORE, j] * work[SCORE, j] / work[INFO, j]
+            step = _newton_step(work, j)
+            work[BETA, j] += step
+            if abs(step) <= SMALL_STEP:
+                work[READY, j], out[j, ITERATIONS] = 1.0, iteration + 1
+                waiting -= 1
+    for j in range(LANES):
+        if not work[READY, j]:
+            out[j, STATUS] = NOT_CONVERGED
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def _newton_step(work, j):  # type: ignore[no-untyped-def]
+    """Return a lane's next step: Newton's if it stays between the signs of the score seen so far, else their middle."""
+    beta, score = work[BETA, j], work[SCORE, j]
+    if score > 0:
+        work[LOW, j] = beta
+    elif score < 0:
+        work[HIGH, j] = beta
+    step = score / work[INFO, j]
+    if not abs(step) <= LONGEST_STEP:
+        step = LONGEST_STEP if score > 0 else -LONGEST_STEP
+    if abs(step) > SMALL_STEP and not work[LOW, j] < beta + step < work[HIGH, j]:
+        step = 0.5 * (work[LOW, j] + work[HIGH, j]) - beta
+    return step
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def _write(x, work, out, j, null_log_likelihood, scale):  # type: ignore[no-untyped-def]
+    """Write a lane's results, with the last step, which the error's square makes tiny."""
+    beta, largest = work[BETA, j] + work[SCORE, j] / work[INFO, j], 0.0
+    for i in range(x.shape[0]):
+        largest = max(largest, abs(x[i, j]))
+    if not largest * abs(beta) <= LARGEST_PREDICTOR:
+        out[j, STATUS] = NOT_CONVERGED
+        return
+    out[j, COEFFICIENT], out[j, INFORMATION] = beta / scale, work[INFO, j] * scale * scale
+    out[j, GAIN] = max(0.0, 2.0 * (work[LOG, j] - null_log_likelihood))
+    against = work[ZPH_I2, j] - work[ZPH_I1, j] * work[ZPH_I1, j] / work[INFO, j]
+    possible = against > ROUNDING * work[ZPH_I2, j]
+    out[j, PROPORTIONAL] = work[ZPH_U, j] * work[ZPH_U, j] / against if possible else np.nan
+
+
+@njit(inline="always", error_model="numpy", fastmath={"contract"})
+def _join(x, first, end, opens, work):  # type: ignore[no-untyped-def]
+    """Add patients to the risk set; where a stratum opens, it is empty before."""
+    if opens:
+        for j in range(LANES):
+            work[S0, j], work[S1, j], work[S2, j] = 0.0, 0.0, 0.0
+    for i in range(first, end):
+        for j in range(LANES):
+            value = x[i, j]
+            hazard = exponential(value * work[BETA, j])
+            work[S0, j] += hazard
+            hazard *= value
+            work[S1, j] += hazard
+            work[S2, j] += hazard * value
+
+
+@njit(inline="always", error_model="numpy", fastmath={"contract"})
+def _join_and_die(x, first, end, work):  # type: ignore[no-untyped-def]
+    """Add those who have the event to the risk set, and sum them by themselves for their ties."""
+    for j in range(LANES):
+        work[T0, j], work[T1, j], work[T2, j] = 0.0, 0.0, 0.0
+    for i in range(first, end):
+        for j in range(LANES):
+            value = x[i, j]
+            hazard = exponential(value * work[BETA, j])
+            work[SCORE, j] += value
+            work[T0, j] += hazard
+            hazard *= value
+            work[T1, j] += hazard
+            work[T2, j] += hazard * value
+    for j in range(LANES):
+        work[S0, j] += work[T0, j]
+        work[S1, j] += work[T1, j]
+        work[S2, j] += work[T2, j]
+
+
+@njit(error_model="numpy", nogil=True, cache=True, fastmath={"contract"})
+def _derivatives(x, starts, ends, deaths, opens, efron, work):  # type: ignore[no-untyped-def]
+    """Sum the score and the information of each lane at its coefficient."""
+    for j in range(LANES):
+        work[SCORE, j], work[INFO, j] = 0.0, 0.0
+    for k in range(starts.shape[0]):
+        first = ends[k] - deaths[k]
+        _join(x, starts[k], first, opens[k], work)
+        _join_and_die(x, first, ends[k], work)
+        for tied in range(deaths[k]):
+            share = efron * tied / deaths[k]
+            for j in range(LANES):
+                inverse = 1.0 / (work[S0, j] - share * work[T0, j])
+                mean = (work[S1, j] - share * work[T1, j]) * inverse
+                work[SCORE, j] -= mean
+                work[INFO, j] += (work[S2, j] - share * work[T2, j]) * inverse - mean * mean
+
+
+@njit(error_model="numpy", nogil=True, cache=True, fastmath={"contract"})
+def _at_maximum(x, starts, ends, deaths, opens, efron, transformed, work):  # type: ignore[no-untyped-def]
+    """Sum score and information again, and what is asked of the maximum only: log likelihood, proportional hazards."""
+    work[SCORE], work[INFO], work[LOG], work[PRODUCT], work[EXPONENT] = 0.0, 0.0, 0.0, 1.0, 0.0
+    work[ZPH_U], work[ZPH_I1], work[ZPH_I2] = 0.0, 0.0, 0.0
+    multiplied = 0
+    for k in range(starts.shape[0]):
+        first, weight = ends[k] - deaths[k], transformed[k]
+        _join(x, starts[k], first, opens[k], work)
+        _join_and_die(x, first, ends[k], work)
+        for i in range(first, ends[k]):
+            for j in range(LANES):
+                work[LOG, j] += x[i, j] * work[BETA, j]
+                work[ZPH_U, j] += weight * x[i, j]
+        for tied in range(deaths[k]):
+            share = efron * tied / deaths[k]
+            for j in range(LANES):
+                total = work[S0, j] - share * work[T0, j]
+                inverse = 1.0 / total
+                mean = (work[S1, j] - share * work[T1, j]) * inverse
+                variance = (work[S2, j] - share * work[T2, j]) * inverse - mean * mean
+                work[SCORE, j] -= mean
+                work[INFO, j] += variance
+                work[PRODUCT, j] *= mantissa(total)
+                work[EXPONENT, j] += exponent(total)
+                work[ZPH_U, j] -= weight * mean
+                work[ZPH_I1, j] += weight * variance
+                work[ZPH_I2, j] += weight * weight * variance
+            multiplied += 1
+            if multiplied % MANTISSAS == 0:
+                _take_logarithms(work)
+    _take_logarithms(work)
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def _take_logarithms(work):  # type: ignore[no-untyped-def]
+    """Take the logarithm of the products so far from the log likelihood, and begin new ones."""
+    for j in range(LANES):
+        work[LOG, j] -= np.log(work[PRODUCT, j]) + work[EXPONENT, j] * np.log(2.0)
+        work[PRODUCT, j], work[EXPONENT, j] = 1.0, 0.0
