@@ -32,7 +32,7 @@ LEAST_LOG2, LARGEST_LOG2 = 1.0, 2.0
 MARKS = {WORSE: ("^", INK, "white"), BETTER: ("v", INK, "white"), DISAGREE: ("D", "white", INK)}
 GROUP_COLOURS = {1: PURPLE, 2: GREEN}
 #: Inches.
-CELL_HEIGHT, NARROWEST_CELL, BESIDE_CELLS, LETTER = 0.3, 0.42, 2.2, 0.085
+CELL_HEIGHT, NARROWEST_CELL, BESIDE_CELLS, LETTER = 0.3, 0.42, 3.6, 0.085
 BY_WORDS = {"q": "q < 0.05 (Benjamini–Hochberg over the scan's family)", "p": "p < 0.05, not corrected"}
 
 
