@@ -107,7 +107,7 @@ def pooled_hazard_ratio(log_hazard_ratio: ArrayLike, standard_error: ArrayLike) 
     differ. Hartung and Knapp's variance is not held above that of a fixed effect, so where estimates agree by chance
     the interval may be the narrower of the two. The prediction interval takes the variance between cohorts as known:
     with few cohorts, of which some samples show none, it is too short (in seven with as much variance between as
-    within, it held 85 % of further cohorts).
+    within, it holds some 86 % of further cohorts).
 
     References
     ----------
