@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from serving import meters
+from serving.evidence_block import CitationBlock, citation_blocks, evidence_block
 from serving.parsing import ParsedRequest
 from serving.problems import Problem, ProblemError
 from serving.schemas import (
@@ -50,13 +53,17 @@ class RenderedModel:
     blocks_json : mapping of str to bytes
         The same as JSON.
     hazard_ratios : list of HazardRatio
-    hazard_ratios_json : bytes
+    citations : list of CitationBlock
+        What the evidence beside the genes cites.
+    scan_json : bytes
+        Both as members of a JSON object.
     """
 
     blocks: Mapping[str, ModelBlock]
     blocks_json: Mapping[str, bytes]
     hazard_ratios: list[HazardRatio]
-    hazard_ratios_json: bytes
+    citations: list[CitationBlock]
+    scan_json: bytes
 
     @property
     def block(self) -> ModelBlock:
@@ -67,12 +74,14 @@ class RenderedModel:
 def render(registered: RegisteredVersion, model: PrognosticModel) -> RenderedModel:
     """Make what every answer of the model repeats."""
     blocks = {variant: _model_block(registered, model, variant) for variant in model.variants}
-    rows = [_hazard_ratio(row) for row in model.hazard_ratios.to_dict(orient="records")]
+    rows = [_hazard_ratio(row, model.cancer_type) for row in model.hazard_ratios.to_dict(orient="records")]
+    cited = citation_blocks(row.gene for row in rows)
     return RenderedModel(
         blocks=blocks,
         blocks_json={variant: block.model_dump_json().encode() for variant, block in blocks.items()},
         hazard_ratios=rows,
-        hazard_ratios_json=b"[" + b",".join(row.model_dump_json().encode() for row in rows) + b"]",
+        citations=cited,
+        scan_json=b'"hazard_ratios":' + _array(rows) + b',"citations":' + _array(cited),
     )
 
 
@@ -119,7 +128,8 @@ def models(snapshot: Snapshot) -> Models:
 
 def hazard_ratios(served: ServedModel) -> HazardRatios:
     """Return the univariate scan that the model carries."""
-    return HazardRatios(model=served.rendered.block, hazard_ratios=served.rendered.hazard_ratios)
+    rendered = served.rendered
+    return HazardRatios(model=rendered.block, hazard_ratios=rendered.hazard_ratios, citations=rendered.citations)
 
 
 def _scores(model: PrognosticModel, request: ScoreRequest) -> list[PatientScore | ProfileError]:
@@ -185,8 +195,12 @@ def _variant_of(results: Iterable[PatientScore | Problem]) -> str:
 def _joined(rendered: RenderedModel, entries: list[dict[str, Any]], variant: str) -> bytes:
     # A figure that is not finite is our fault, and must not leave as null.
     results = json.dumps(entries, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-    parts = (rendered.blocks_json[variant], b',"results":', results, b',"hazard_ratios":', rendered.hazard_ratios_json)
-    return b'{"model":' + b"".join(parts) + b"}"
+    parts = (b'{"model":', rendered.blocks_json[variant], b',"results":', results, b",", rendered.scan_json, b"}")
+    return b"".join(parts)
+
+
+def _array(blocks: Sequence[BaseModel]) -> bytes:
+    return b"[" + b",".join(block.model_dump_json().encode() for block in blocks) + b"]"
 
 
 def _model_block(registered: RegisteredVersion, model: PrognosticModel, variant: str) -> ModelBlock:
@@ -239,8 +253,9 @@ def _finite(value: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _hazard_ratio(row: Mapping[Any, Any]) -> HazardRatio:
-    return HazardRatio.model_validate({name: _cell(row[name], name) for name in HazardRatio.model_fields})
+def _hazard_ratio(row: Mapping[Any, Any], cancer_type: str) -> HazardRatio:
+    scanned = {name: _cell(row[name], name) for name in HazardRatio.model_fields if name != "evidence"}
+    return HazardRatio.model_validate({**scanned, "evidence": evidence_block(row["gene"], cancer_type)})
 
 
 def _cell(value: Any, name: str) -> Any:

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from features.cohort import ENDPOINTS
 from features.scales import SCALES
+from serving.evidence_block import CitationBlock, EvidenceBlock
 from serving.problems import Problem
+from serving.wire import Wire
 
 RESEARCH_USE_ONLY = "For research only; not for clinical decisions."
 OWN_REFERENCE = "own"
-
-
-class Wire(BaseModel):
-    """A JSON object: nothing unknown, nothing coerced, nothing infinite, and no input repeated in an error."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        allow_inf_nan=False,
-        hide_input_in_errors=True,
-        protected_namespaces=(),
-    )
 
 
 def _known_endpoint(value: str) -> str:
@@ -186,6 +175,7 @@ class HazardRatio(Wire):
     published_hazard_ratio_as_printed: float | None = Field(description="Table 2 as printed: low against high.")
     published_p: float | None
     literature_direction: str | None
+    evidence: EvidenceBlock | None = Field(description="What the review's tables say of the gene; null if nothing.")
 
 
 class ScoreResponse(Wire):
@@ -194,6 +184,7 @@ class ScoreResponse(Wire):
     model: ModelBlock
     results: list[Result]
     hazard_ratios: list[HazardRatio]
+    citations: list[CitationBlock] = Field(description="The references that the evidence beside a gene cites.")
 
 
 class CancerTypeEntry(Wire):
@@ -238,6 +229,7 @@ class HazardRatios(Wire):
 
     model: ModelBlock
     hazard_ratios: list[HazardRatio]
+    citations: list[CitationBlock] = Field(description="The references that the evidence beside a gene cites.")
 
 
 class Health(Wire):

@@ -7,10 +7,12 @@ import json
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from serving import schemas
-from serving.schemas import HazardRatio, ScoreRequest, Wire
+from serving import evidence_block, schemas
+from serving.schemas import HazardRatio, ScoreRequest
+from serving.wire import Wire
 
-EVERY_SCHEMA = [each for each in vars(schemas).values() if isinstance(each, type) and issubclass(each, Wire)]
+EVERY_NAME = {**vars(schemas), **vars(evidence_block)}
+EVERY_SCHEMA = [each for each in EVERY_NAME.values() if isinstance(each, type) and issubclass(each, Wire)]
 
 
 @pytest.mark.parametrize("schema", EVERY_SCHEMA)
@@ -44,7 +46,7 @@ def test_the_hazard_ratios_have_a_column_for_every_one_of_the_scan():
     expected |= {f"hazard_ratio_{kind}{end}" for kind in kinds for end in ("", "_lower", "_upper")}
     expected |= {f"p_{kind}" for kind in kinds}
     expected |= {"published_hazard_ratio", "published_hazard_ratio_as_printed", "published_p"}
-    assert set(HazardRatio.model_fields) == expected
+    assert set(HazardRatio.model_fields) == expected | {"evidence"}
 
 
 def test_the_schema_lists_scales_and_endpoints():

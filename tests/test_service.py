@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from service_process import free_port, running_service, wait_for
 
+from features.evidence import evidence
 from serving.launch import launch
 from serving.problems import KINDS
 from serving.schemas import CancerTypes, HazardRatios, Models, ScoreResponse
@@ -141,6 +142,24 @@ def test_the_hazard_ratios_of_every_panel_gene_come_with_the_answer(server: Serv
     assert [row["gene"] for row in rows] == list(model.hazard_ratios["gene"])
     expected = model.hazard_ratios["hazard_ratio_per_sd"].to_numpy()
     np.testing.assert_array_equal([row["hazard_ratio_per_sd"] for row in rows], expected)
+
+
+def test_the_evidence_stands_once_beside_each_gene_with_its_references(server: Server, model: PrognosticModel):
+    two = [{"id": name, "expression": expression_of(model)} for name in ("a", "b")]
+    answer = server.http.post("/score", json=request_for(model, profiles=two)).json()
+    assert all("evidence" not in result for result in answer["results"])
+    told = {row["gene"]: row["evidence"] for row in answer["hazard_ratios"]}
+    for gene, block in told.items():
+        expected = evidence(gene, "KIRC").as_dict()
+        expected = {part: expected[part] for part in ("findings", "interactions", "drugs")}
+        assert block == (json.loads(json.dumps(expected)) if evidence(gene) else None)
+    assert told["CD44"]["findings"][0]["in_cancer_type"] is True
+    blocks = [block for block in told.values() if block]
+    assert 0 < len(blocks) < len(told)
+    cited = {n for block in blocks for part in block for row in block[part] for n in row["references"]}
+    assert cited <= {citation["number"] for citation in answer["citations"]}
+    alone = server.http.get(f"/hazard-ratios/{model.cancer_type}").json()
+    assert (alone["hazard_ratios"], alone["citations"]) == (answer["hazard_ratios"], answer["citations"])
 
 
 def test_without_clinical_covariates_the_genes_only_twin_answers_and_its_figures_are_shown(
