@@ -12,11 +12,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments import figures
+from experiments.card_markdown import html_page, table
 from experiments.figure_style import DOTS_PER_INCH
 from experiments.labels import flat_metrics
 from experiments.model_card import model_card, model_card_html
+from features.evidence import evidence_table, named_genes
 from features.ledger import Ledger
 from training.metrics import metric_named
+from training.model import PrognosticModel
 from training.results import Evaluation, RandomSignatures, TrainingResult
 from training.tuning import Tuning
 
@@ -24,6 +27,11 @@ from training.tuning import Tuning
 RANK = "random_signature_percentile"
 #: Kaplan–Meier predicts everybody alike, and the twins' pictures would double the time that writing takes.
 WITHOUT_PICTURES = ("kaplan_meier", "genes_only", "clinical_boosted", "auto_clinical", "best_single_gene")
+
+EVIDENCE_NOTE = (
+    "From the tables of Rozenberg et al. 2023 (doi:10.3389/fimmu.2023.1099921), and nothing that the model uses. "
+    "Numbers in brackets are the review's references; this training's own hazard ratios are in `hazard_ratios.csv`."
+)
 
 
 def write_training(
@@ -80,12 +88,24 @@ def metrics_table(result: TrainingResult) -> pd.DataFrame:
 def _write_tables(result: TrainingResult, folder: Path) -> None:
     folder.mkdir()
     metrics_table(result).to_csv(folder / "metrics.csv", index=False)
-    for name, table in result.tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False)
+    for name, judged in result.tables.items():
+        judged.to_csv(folder / f"{name}.csv", index=False)
     result.model.hazard_ratios.to_csv(folder / "hazard_ratios.csv", index=False)
     result.model.hazard_ratios.to_parquet(folder / "hazard_ratios.parquet", index=False)
+    _write_evidence(result.model, folder)
     if result.random_signatures is not None:
         _write_random_signatures(result.random_signatures, folder)
+
+
+def _write_evidence(model: PrognosticModel, folder: Path) -> None:
+    """Write what the review knows of each gene: every gene's as CSV, and those that it names as a page."""
+    told = evidence_table(model.hazard_ratios["gene"], model.cancer_type)
+    told.to_csv(folder / "evidence.csv", index=False)
+    named = told[told["gene"].isin(named_genes())].drop(columns=["partners", "interacting_cells"])
+    title = f"Evidence beside the genes of {model.name}"
+    header = [column.replace("_", " ") for column in named.columns]
+    page = f"# {title}\n\n{EVIDENCE_NOTE}\n\n{table(header, named.to_numpy().tolist())}\n"
+    (folder / "evidence.html").write_text(html_page(page, title=title), encoding="utf-8")
 
 
 def _write_model_card(result: TrainingResult, folder: Path, bundle_digest: str | None) -> None:

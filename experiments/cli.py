@@ -186,16 +186,20 @@ def run(folders: tuple[Path, ...], port: int, mlflow_port: int, **options: Any) 
 @_reading
 @_panel
 @click.option("--format", "form", type=click.Choice(["text", "csv"]), default="text", show_default=True,
-              help="csv has every column.")  # fmt: skip
+              help="csv has every column, and what is known of each gene.")  # fmt: skip
 def hazard_ratios(folder: Path, panel: str, form: str, **options: Any) -> None:
     """Print the univariate hazard ratios of the panel's genes in the cohort in FOLDER."""
     from experiments.summaries import hazard_ratio_table
+    from features.evidence import with_evidence
     from features.panel import load_panel
     from training.univariate import hazard_ratios as scan
 
     read = Choices(**options).read(folder)
     found = scan(read, load_panel(panel))
-    click.echo(found.to_csv(index=False) if form == "csv" else hazard_ratio_table(found), nl=form != "csv")
+    if form == "csv":
+        click.echo(with_evidence(found, read.cancer_type).to_csv(index=False), nl=False)
+    else:
+        click.echo(hazard_ratio_table(found))
 
 
 @main.group()

@@ -64,6 +64,10 @@ def test_hazard_ratios_are_a_table_or_csv(simulated, tmp_path):
     table = pd.read_csv(tmp_path / "ratios.csv")
     assert len(table) == len(text.stdout.splitlines()) - 1
     assert {"hazard_ratio_per_sd", "q_median_split", "published_hazard_ratio"} <= set(table.columns)
+    il6r = table.set_index("gene").loc["IL6R"]
+    assert il6r["literature"].startswith("Glioblastoma: high expression worse")
+    assert "tocilizumab" in il6r["drugs"]
+    assert il6r["literature_direction"] == "high expression worse"
 
 
 def test_an_error_of_the_data_is_one_line_and_exit_code_2(tmp_path):

@@ -15,6 +15,7 @@ from experiments import tracking
 from experiments.labels import MADE_FROM, flattened, gate_verdict
 from experiments.tracking import list_models, track, unchanged
 from features.errors import PrognosisError
+from features.evidence import evidence_table, named_genes
 from serving.registry import Registry
 from serving.settings import Settings
 from training.bundle import BundleError, read_bundle, write_bundle
@@ -154,6 +155,8 @@ def test_the_parents_artefacts_are_pictures_tables_ledger_definition_and_bundle(
         "tables/metrics.csv",
         "tables/hazard_ratios.csv",
         "tables/hazard_ratios.parquet",
+        "tables/evidence.csv",
+        "tables/evidence.html",
         "cohort/ledger.txt",
         "cohort/ledger.json",
         "definition.json",
@@ -171,6 +174,17 @@ def test_tables_are_those_of_the_training(client, tracked, children, small_train
     )
     trials = pd.read_csv(client.download_artifacts(children["penalised_cox"].info.run_id, "tables/trials.csv"))
     assert len(trials) == small_training.definition.trials
+
+
+def test_the_evidence_beside_each_gene_is_a_table_and_a_page_that_stands_alone(client, tracked, small_training):
+    told = pd.read_csv(client.download_artifacts(tracked.run_id, "tables/evidence.csv"), keep_default_na=False)
+    pd.testing.assert_frame_equal(
+        told, evidence_table(small_training.model.hazard_ratios["gene"], "KIRC"), check_dtype=False
+    )
+    page = Path(client.download_artifacts(tracked.run_id, "tables/evidence.html")).read_text(encoding="utf-8")
+    assert page.count("<tr>") == 1 + sum(gene in named_genes() for gene in told["gene"])
+    assert "Sekino 2021" in page
+    assert not re.search(r"https?:|<script|<link|<img|<a ", page)
 
 
 def test_every_metric_is_defined_beside_its_figure_with_its_horizon(client, tracked, small_training):
