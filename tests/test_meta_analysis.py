@@ -94,7 +94,7 @@ def test_two_equal_standard_errors_by_hand():
     assert pooled.hazard_ratio == pytest.approx(np.exp(0.5), rel=1e-12)
     assert pooled.standard_error == pytest.approx(0.5, rel=1e-12)
     assert pooled.log_upper == pytest.approx(0.5 + 0.5 * t.ppf(0.975, 1), rel=1e-12)
-    assert (pooled.q, pooled.i_squared) == (pytest.approx(2.0), pytest.approx(0.5))
+    assert (pooled.cochran_q, pooled.i_squared) == (pytest.approx(2.0), pytest.approx(0.5))
     np.testing.assert_allclose(pooled.weights, [0.5, 0.5], rtol=1e-14)
 
 
@@ -125,7 +125,7 @@ def test_genes_that_few_cohorts_have_are_remarked_and_the_others_pooled_as_if_al
     assert list(pooled.remark) == ["", ONE_COHORT, NO_COHORT, TWO_COHORTS]
     assert list(pooled.n_cohorts) == [3, 1, 0, 2]
     table = pooled.table()
-    estimates = ["log_hazard_ratio", "lower", "p_value", "tau_squared", "tau_squared_upper", "i_squared", "q"]
+    estimates = ["log_hazard_ratio", "lower", "p_value", "tau_squared", "tau_squared_upper", "i_squared", "cochran_q"]
     np.testing.assert_array_equal(table[estimates].notna().all(axis=1), [True, False, False, True])
     assert table.loc[1:2, [*estimates, "upper", "standard_error", "prediction_upper"]].isna().all(axis=None)
     alone = pooled_hazard_ratio([0.3, 0.2], [0.2, 0.2])

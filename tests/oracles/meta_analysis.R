@@ -21,7 +21,7 @@ pooled <- function(estimates) {
     prediction_degrees_of_freedom = prediction$pi.ddf,
     tau_squared = model$tau2, tau_squared_lower = between["tau^2", "ci.lb"], tau_squared_upper = between["tau^2", "ci.ub"],
     i_squared = model$I2 / 100, i_squared_lower = between["I^2(%)", "ci.lb"] / 100,
-    i_squared_upper = between["I^2(%)", "ci.ub"] / 100, q = model$QE, p_heterogeneity = model$QEp,
+    i_squared_upper = between["I^2(%)", "ci.ub"] / 100, cochran_q = model$QE, p_heterogeneity = model$QEp,
     weights = unname(weights(model)) / 100
   )
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.optimize.elementwise import find_root
 from scipy.stats import chi2
 
 from training.scan.firth_likelihood import FirthLikelihood, FollowedPatients, Ties, followed_patients
-from training.univariate_cox import CONSTANT, CONVERGED, NO_EVENTS, NOT_CONVERGED
+from training.univariate_cox import CONSTANT, CONVERGED, NO_EVENTS, NOT_CONVERGED, by_missing_patients
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -124,7 +124,8 @@ def firth_univariate(
         raise ValueError(f"values, time, event and strata must have the same number of patients, not {shapes}.")
     stratum = np.unique(labels, return_inverse=True)[1].astype(np.intp)
     fitted = _empty(values.shape[1])
-    for columns, known in _by_known_patients(values):
+    for columns, complete in by_missing_patients(values):
+        known = np.flatnonzero(complete)
         fitted.n[columns], fitted.n_events[columns] = len(known), event[known].sum()
         if event[known].any():
             patients = followed_patients(time[known], event[known], stratum[known])
@@ -145,16 +146,6 @@ def _empty(n_covariates: int) -> FirthCox:
         n_events=counts.copy(),
         status=np.full(n_covariates, NO_EVENTS, dtype=f"<U{len(NOT_CONVERGED)}"),
     )
-
-
-def _by_known_patients(values: Floats) -> Iterator[tuple[Positions, Positions]]:
-    """Yield the columns that lack the same patients, with the positions of those who are known."""
-    known = np.isfinite(values)
-    patterns: dict[bytes, list[int]] = {}
-    for column, bits in enumerate(np.packbits(known, axis=0).T):
-        patterns.setdefault(bits.tobytes(), []).append(column)
-    for columns in patterns.values():
-        yield np.array(columns, dtype=np.intp), np.flatnonzero(known[:, columns[0]])
 
 
 def _fit_rows(rows: Floats, columns: Positions, patients: FollowedPatients, ties: Ties, fitted: FirthCox) -> None:

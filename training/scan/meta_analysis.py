@@ -44,7 +44,7 @@ class PooledHazardRatio:
         Variance between cohorts, by restricted maximum likelihood, and its Q-profile interval.
     i_squared, i_squared_lower, i_squared_upper : float
         Share of the variance that is between cohorts, 0 to 1.
-    q, p_heterogeneity : float
+    cochran_q, p_heterogeneity : float
         Cochran's Q and its p-value, from chi-square with `n_cohorts` - 1 degrees of freedom.
     weights : array, shape (n_cohorts_given,)
         Share of each cohort in the mean; 0 where a cohort has no estimate.
@@ -67,7 +67,7 @@ class PooledHazardRatio:
     i_squared: float
     i_squared_lower: float
     i_squared_upper: float
-    q: float
+    cochran_q: float
     p_heterogeneity: float
     weights: Floats
     remark: str
@@ -153,7 +153,7 @@ class PooledHazardRatios:
     i_squared: Floats
     i_squared_lower: Floats
     i_squared_upper: Floats
-    q: Floats
+    cochran_q: Floats
     p_heterogeneity: Floats
     weights: Floats
     remark: NDArray[np.str_]
@@ -263,6 +263,6 @@ def _heterogeneity(estimates: CohortEstimates, tau_squared: Floats) -> dict[str,
     return {
         **{f"tau_squared{end}": variance for end, variance in variances.items()},
         **{f"i_squared{end}": variance / (typical + variance) for end, variance in variances.items()},
-        "q": q,
+        "cochran_q": q,
         "p_heterogeneity": chi2.sf(q, degrees),
     }
