@@ -100,7 +100,7 @@ def maximally_selected_log_rank(
 
     Lausen B, Sauerbrei W, Schumacher M. Classification and regression trees (CART) used for the exploration of
     prognostic factors measured on different scales. In: Dirschedl P, Ostermann R (eds), Computational Statistics.
-    Physica 1994:483-496. doi:10.1007/978-3-642-57991-2_31
+    Physica, Heidelberg 1994:483-496.
 
     Hothorn T, Lausen B. On the exact distribution of maximally selected rank statistics. Comput Stat Data Anal
     2003;43:121-137. doi:10.1016/S0167-9473(02)00225-6
