@@ -213,24 +213,26 @@ def group_agreement(found: Mapping[str, int], declared: Mapping[str, int]) -> fl
     return float(adjusted_rand_score([declared[gene] for gene in both], [found[gene] for gene in both]))
 
 
-def agreement_by_choice(grids: Mapping[str, GeneGrid], declared: Mapping[str, int]) -> pd.DataFrame:
+def agreement_by_choice(grids: Mapping[tuple[str, str, str], GeneGrid], declared: Mapping[str, int]) -> pd.DataFrame:
     """Return how the agreement with declared groups hangs on what is clustered, the metric and the linkage.
 
     Parameters
     ----------
     grids : dict of GeneGrid
-        Under the name of the choice of genes and cancer types.
+        Under the choice of its cancer types, that of its genes, and its way to cut.
     declared : dict of int
 
     Returns
     -------
     DataFrame
-        ``grid``, ``cut``, ``metric``, ``method``, ``genes`` (that both groupings have), ``adjusted_rand_index``.
+        ``cancer_types``, ``genes``, ``cut``, ``metric``, ``method``, ``n_genes`` (that both groupings have),
+        ``adjusted_rand_index`` (NaN where nothing could be clustered).
     """
     rows = []
-    for (name, grid), metric, method in product(grids.items(), METRICS, METHODS):
+    for (choice, grid), metric, method in product(grids.items(), METRICS, METHODS):
         tree = cluster_rows(grid.log2_hazard_ratio, metric=metric, method=method)
         found = two_groups(grid, tree) if tree is not None else {}
         shared = sum(gene in declared for gene in found)
-        rows.append((name, grid.cut, metric, method, shared, group_agreement(found, declared)))
-    return pd.DataFrame(rows, columns=["grid", "cut", "metric", "method", "genes", "adjusted_rand_index"])
+        rows.append((*choice, metric, method, shared, group_agreement(found, declared)))
+    columns = ["cancer_types", "genes", "cut", "metric", "method", "n_genes", "adjusted_rand_index"]
+    return pd.DataFrame(rows, columns=columns)

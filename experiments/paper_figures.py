@@ -30,6 +30,7 @@ UNTESTED, HATCH = "#e4e4e4", "#9a9a9a"
 LEAST_LOG2, LARGEST_LOG2 = 1.0, 2.0
 #: What the literature found, as (marker, face, edge): its form too, so that the marks also read in grey.
 MARKS = {WORSE: ("^", INK, "white"), BETTER: ("v", INK, "white"), DISAGREE: ("D", "white", INK)}
+MARK_WORDS = {WORSE: "literature: worse", BETTER: "literature: better", DISAGREE: "literature disagrees"}
 GROUP_COLOURS = {1: PURPLE, 2: GREEN}
 #: Inches.
 CELL_HEIGHT, NARROWEST_CELL, BESIDE_CELLS, LETTER = 0.3, 0.42, 3.6, 0.085
@@ -94,7 +95,7 @@ def clustered_heatmap(
         columns if cancer_types is None else (*cancer_types.leaves, *cancer_types.left_out),
     )
     figure = Figure(figsize=(_width(grid) + 0.6, 3.6 + CELL_HEIGHT * len(drawn.genes)), layout="constrained")
-    parts = figure.subplots(2, 3, width_ratios=[0.9, 1.5, 6], height_ratios=[1, 0.5 * len(drawn.genes)], squeeze=False)
+    parts = figure.subplots(2, 3, width_ratios=[0.9, 1.4, 6], height_ratios=[1, 0.5 * len(drawn.genes)], squeeze=False)
     cells = _draw_cells(parts[1, 2], drawn, by)
     parts[1, 2].set_yticks([])
     _draw_tree(parts[1, 0], genes, turned=turned)
@@ -222,7 +223,7 @@ def _mark_literature(axes: Axes, grid: GeneGrid) -> dict[str, str]:
         marker, face, edge = MARKS[direction]
         x, y = np.array(places).T
         axes.scatter(x, y, s=30, c=face, marker=marker, edgecolors=edge, linewidths=0.7, zorder=5, gid=direction)
-    return {direction: f"literature: {direction}" for direction in MARKS if direction in found}
+    return {direction: words for direction, words in MARK_WORDS.items() if direction in found}
 
 
 def _branches(tree: Tree) -> tuple[Floats, Floats]:
@@ -282,5 +283,5 @@ def _cluster_caption(grid: GeneGrid, genes: Tree) -> str:
     return (
         f" Trees: {METRIC} difference of the log2 hazard ratios over the cells that two genes (cancer types) share, "
         f"{METHOD} linkage, on all tested cells, nothing imputed; group 1 has the higher mean.{without} Triangles and "
-        "diamonds: the studies of the paper's Table 3."
+        "diamonds: what the studies of the paper's Table 3 found of high expression."
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.figure_frame import MINUS
 from experiments.gene_grid import GeneGrid, Tree, agreement_by_choice, cluster_rows, gene_grid, two_groups
 from experiments.gene_survival_figures import survival_by_gene
 from experiments.paper_comparison import compare_with_table_2, comparison_markdown, summary
@@ -118,7 +119,7 @@ def _heatmaps(table: pd.DataFrame, genes: Sequence[str], endpoint: str) -> dict[
     }
 
 
-def _grids(table: pd.DataFrame, genes: Sequence[str], endpoint: str) -> dict[str, GeneGrid]:
+def _grids(table: pd.DataFrame, genes: Sequence[str], endpoint: str) -> dict[tuple[str, str, str], GeneGrid]:
     """Return what may be clustered: first the paper's cancer types, per SD, unless too few; then other choices.
 
     Figure 3C is a clustering over the cancer types of Table 2: further cohorts, above all small ones, change it.
@@ -133,7 +134,7 @@ def _grids(table: pd.DataFrame, genes: Sequence[str], endpoint: str) -> dict[str
     declared = [gene for gene in genes if gene in declared_groups()]
     choices = {"all genes": list(genes), "genes of the paper's groups": declared}
     return {
-        f"{where}, {which}, {cut}": gene_grid(part, chosen, endpoint=endpoint, cut=cut)
+        (where, which, cut): gene_grid(part, chosen, endpoint=endpoint, cut=cut)
         for where, part in parts.items()
         for which, chosen in choices.items()
         for cut in (PER_SD, MEDIAN)
@@ -146,7 +147,7 @@ def declared_groups() -> dict[str, int]:
     return {gene.symbol: gene.cluster for gene in load_panel(PANEL).genes if gene.cluster is not None}
 
 
-def _clustered(grids: Mapping[str, GeneGrid]) -> tuple[Figure, dict[str, int]] | None:
+def _clustered(grids: Mapping[tuple[str, str, str], GeneGrid]) -> tuple[Figure, dict[str, int]] | None:
     """Draw the first grid clustered, and return its groups; None where there is too little to cluster."""
     grid = next(iter(grids.values()))
     genes: Tree | None = cluster_rows(grid.log2_hazard_ratio)
@@ -157,22 +158,23 @@ def _clustered(grids: Mapping[str, GeneGrid]) -> tuple[Figure, dict[str, int]] |
     return clustered_heatmap(grid, genes, groups, declared=declared_groups(), cancer_types=cancer_types), groups
 
 
-def _write_groups(groups: Mapping[str, int], grids: Mapping[str, GeneGrid], folder: Path) -> list[str]:
+def _write_groups(groups: Mapping[str, int], grids: Mapping[tuple[str, str, str], GeneGrid], folder: Path) -> list[str]:
     """Write the groups and how they hang on what was chosen, and say it in sentences."""
     declared = declared_groups()
     rows = [(gene, group, declared.get(gene)) for gene, group in groups.items()]
     found = pd.DataFrame(rows, columns=["gene", "found", "paper"]).astype({"found": "Int64", "paper": "Int64"})
     found.to_csv(folder / "gene_groups.csv", index=False)
-    choices = agreement_by_choice(grids, declared)
+    choices = agreement_by_choice(grids, declared).dropna(subset="adjusted_rand_index")
     choices.to_csv(folder / "gene_groups_by_choice.csv", index=False)
-    known = choices["adjusted_rand_index"].dropna()
-    if known.empty:
-        return [agreement_words(groups, declared)]
-    others = (
-        f"Over {len(known)} choices of cancer types, genes, cut, metric and linkage the index runs from "
-        f"{known.min():.2f} to {known.max():.2f}, with a median of {known.median():.2f}."
-    )
-    return [f"Two groups of genes ({next(iter(grids))}). {agreement_words(groups, declared)} {others}"]
+    spread = "; ".join(_spread(where, rows) for where, rows in choices.groupby("cancer_types", sort=False))
+    hangs = f" It hangs on what is clustered. Over the choices of genes, cut, metric and linkage: {spread}."
+    return [f"Two groups of genes. {agreement_words(groups, declared)}{hangs if spread else ''}"]
+
+
+def _spread(where: str, choices: pd.DataFrame) -> str:
+    index = choices["adjusted_rand_index"]
+    words = f"{where}, {index.min():.2f} to {index.max():.2f}, median {index.median():.2f} ({len(index)} choices)"
+    return words.replace(" -", f" {MINUS}")
 
 
 def _paper_page(compared: pd.DataFrame, lines: Sequence[str], figures: Mapping[str, Figure], *, simulated: bool) -> str:
@@ -183,7 +185,7 @@ def _paper_page(compared: pd.DataFrame, lines: Sequence[str], figures: Mapping[s
         title=TITLE,
         lead=f"<ul>{points}</ul>",
         figures=figures,
-        table=compared.assign(**verdicts),
+        table=compared.assign(p_as_printed=compared["p_published"].map("{:.4f}".format), **verdicts),
         columns=COMPARISON_COLUMNS,
         simulated=simulated,
     )
@@ -198,7 +200,7 @@ COMPARISON_COLUMNS = (
     PageColumn("cancer", CHOICE, ("cancer_type",), "As the paper names it."),
     PageColumn("printed HR", NUMBER, ("hazard_ratio_as_printed",), "As Table 2 prints it: low against high."),
     PageColumn("high against low", NUMBER, ("hazard_ratio_published",), "The inverse of the printed one."),
-    PageColumn("printed p", P, ("p_published",), "Of a cut-off that was chosen."),
+    PageColumn("printed p", TEXT, ("p_as_printed",), "Of a cut-off that was chosen."),
     _ratio("HR per SD", "hazard_ratio_per_sd", PER_SD, "Per standard deviation"),
     PageColumn("p", P, ("p_per_sd",), "Of the ratio per SD."),
     PageColumn("q", P, ("q_per_sd",), "Of the ratio per SD, Benjamini–Hochberg over the scan's family."),

@@ -3,7 +3,7 @@
 (async () => {
   const ROW_HEIGHT = 30;
   const SPARE_ROWS = 10;
-  const WIDTHS = { text: 13, choice: 8, count: 5.5, number: 6.5, p: 6.5, ratio: 11.5, months: 12 };
+  const WIDTHS = { count: 5.5, number: 6.5, p: 6.5, ratio: 11.5, months: 12 };
   const element = (id) => document.getElementById(id);
   const { rows, label, columns } = JSON.parse(element("columns").textContent);
   const grid = element("grid");
@@ -30,18 +30,24 @@
     }
   }
 
+  // In rem: texts as long as their longest, within limits.
+  function width(column) {
+    if (!isText(column)) return WIDTHS[column.kind];
+    const longest = column.texts.reduce((most, text) => Math.max(most, text.length), column.label.length + 2);
+    return Math.min(13, Math.max(5, 0.58 * longest + 1.4));
+  }
+
   // How a value is written.
-  const significant = (value) => {
-    const size = Math.abs(value);
-    if (size !== 0 && (size < 0.01 || size >= 10000)) return value.toExponential(1).replace("e", " × 10^").replace("+", "");
-    return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : value.toFixed(2);
-  };
+  function ratio(value) {
+    if (value !== 0 && (value < 0.001 || value >= 10000)) return value.toExponential(1).replace("+", "");
+    return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : value >= 0.01 ? 2 : 3);
+  }
   const FORMATS = {
     count: (value) => value.toFixed(0),
-    number: significant,
-    ratio: significant,
+    number: ratio,
+    ratio,
     months: (value) => value.toFixed(1),
-    p: (value) => (value >= 0.001 ? value.toFixed(3) : value === 0 ? "< 1e-38" : value.toExponential(1)),
+    p: (value) => (value >= 0.001 ? value.toFixed(3) : value === 0 ? "<1e-37" : value.toExponential(1)),
   };
   function written(column, row) {
     if (isText(column)) return column.texts[column.values[0][row]];
@@ -214,7 +220,7 @@
     const head = document.createElement("th");
     const button = document.createElement("button");
     head.scope = "col";
-    head.style.width = `${column === shown[0] ? 7.5 : WIDTHS[column.kind]}rem`;
+    head.style.width = `${width(column)}rem`;
     head.className = isText(column) ? "" : "number";
     head.setAttribute("aria-sort", "none");
     button.type = "button";
@@ -235,7 +241,7 @@
   const line = document.createElement("tr");
   line.append(...heads);
   grid.tHead.append(line);
-  grid.style.width = `${shown.reduce((sum, column) => sum + (column === shown[0] ? 7.5 : WIDTHS[column.kind]), 0)}rem`;
+  grid.style.width = `${shown.reduce((sum, column) => sum + width(column), 0)}rem`;
   grid.setAttribute("aria-colcount", String(shown.length));
   grid.setAttribute("aria-label", label);
 
