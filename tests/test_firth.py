@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import chi2
 
+from features.readers import read_cohort
 from training.scan.firth import FirthCox, firth_univariate
 from training.univariate_cox import cox_univariate
 
@@ -206,3 +207,15 @@ def test_the_mirrored_gene_has_the_mirrored_interval(seed):
     one, other = firth_univariate(values, time, event), firth_univariate(-values, time, event)
     np.testing.assert_allclose(one.coefficient, -other.coefficient, rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose(one.lower, -other.upper, rtol=1e-8, atol=1e-10)
+
+
+def test_every_gene_of_a_real_transcriptome_that_separates_the_outcome_has_a_finite_hazard_ratio(real_cohorts):
+    cohort = read_cohort(real_cohorts / "UVM", endpoint="OS")
+    values = cohort.expression.to_numpy(np.float64)
+    separated = cox_univariate(values, cohort.time, cohort.event).status == "separated"
+    found = firth_univariate(values[:, separated], cohort.time, cohort.event)
+    assert separated.sum() > 300
+    assert set(found.status) == {"converged"}
+    assert (found.lower < found.coefficient).all()
+    assert (found.coefficient < found.upper).all()
+    assert np.isfinite([found.lower, found.upper, found.p_value]).all()
