@@ -153,7 +153,7 @@ def _bound(estimates: CohortEstimates, rows: Positions) -> Floats:
     """
     variance = estimates.variance[rows]
     largest = np.where(np.isfinite(variance), variance, 0.0).max(axis=1)
-    return np.maximum(largest, 2 * estimates.squares()[rows] / (estimates.n[rows] - 1))
+    return np.asarray(np.maximum(largest, 2 * estimates.squares()[rows] / (estimates.n[rows] - 1)))
 
 
 def _trace(weight: Floats) -> Floats:
