@@ -112,6 +112,7 @@ def permutation_p_values(
     if permutations < 1:
         raise CutPointError(f"At least one permutation is needed, not {permutations}; 10000 are usual.")
     found = maximally_selected_log_rank(values, time, event, smallest_share=smallest_share)
+    time, event = np.asarray(time, dtype=np.float64), np.asarray(event, dtype=np.bool_)
     seed = generator.integers(2**63)
     counts = np.zeros(values.shape[1], dtype=np.int64)
     for genes, patients in _by_missing_patients(values, np.isfinite(found.statistic)):
@@ -205,7 +206,7 @@ def shrunken_hazard_ratios(
     if samples < 2:
         raise CutPointError(f"At least two bootstrap samples are needed, not {samples}; 200 are usual.")
     n_patients, by_time = len(time), np.argsort(time, kind="stable")
-    time, event = np.asarray(time)[by_time], np.asarray(event, dtype=np.bool_)[by_time]
+    time, event = np.asarray(time, dtype=np.float64)[by_time], np.asarray(event, dtype=np.bool_)[by_time]
     drawn = generator.multinomial(n_patients, np.full(n_patients, 1 / n_patients), size=samples)
     weights = np.concatenate([np.ones((1, n_patients)), drawn])
     scores, results = _scores(time, event, weights), np.full((3, values.shape[1]), np.nan)

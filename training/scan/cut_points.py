@@ -107,6 +107,7 @@ def maximally_selected_log_rank(
     """
     check_patients(values, time, event)
     check_share(smallest_share)
+    time, event = np.asarray(time, dtype=np.float64), np.asarray(event, dtype=np.bool_)
     by_time, scores = np.argsort(time, kind="stable"), np.empty(len(time))
     log_rank_scores(time, event, by_time, np.ones(len(time)), scores)
     found, n, n_high = np.full((4, values.shape[1]), np.nan), *np.zeros((2, values.shape[1]), dtype=np.int64)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.stats import norm
 
 from features.errors import PrognosisError
+from training.scan.restricted_mean_kernel import average_groups
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 #: Half width of a 95 % interval in standard errors.
 Z95 = float(norm.ppf(0.975))
-#: Genes taken at a time: 1 MiB of groups for 500 patients.
+#: Genes taken at a time: what is kept of them stays in the cache.
 BLOCK = 256
 
 
@@ -86,9 +85,9 @@ def restricted_mean_differences(
 
     Notes
     -----
-    Means and standard errors equal R's ``survfit(...)`` printed with ``rmean``. A group that nobody of is followed to
+    Means and standard errors equal R's ``survfit(...)`` printed with ``rmean``. A group of which nobody is followed to
     :math:`\tau` has a mean only if its survival has reached 0 before, as in `training.kaplan_meier`; R draws its last
-    step on to :math:`\tau`. Written for many genes at once: one pass over the patients of each, no array per curve.
+    step on to :math:`\tau`. Written for many genes at once: patients in the outer loop, no array per curve.
 
     References
     ----------
@@ -100,12 +99,15 @@ def restricted_mean_differences(
         raise ValueError(f"high, time and event must have the same number of patients, not {shapes}.")
     restrictions = np.ascontiguousarray(np.broadcast_to(np.asarray(restricted_to, dtype=np.float64), high.shape[1:]))
     _check_restrictions(restrictions)
+    time, event = np.asarray(time, dtype=np.float64), np.asarray(event, dtype=np.bool_)
     by_time = np.argsort(time, kind="stable")
-    time, event = np.asarray(time, dtype=np.float64)[by_time], np.asarray(event, dtype=np.bool_)[by_time]
-    results = np.empty((2, 2, high.shape[1]))
-    for genes, groups in _groups(high, by_time):
-        _average_block(groups, time, event, restrictions[genes], results[:, :, genes])
-    return _differences(*results)
+    results = np.empty((3, 2, high.shape[1]))
+    for start in range(0, high.shape[1], BLOCK):
+        genes = slice(start, start + BLOCK)
+        average_groups(high[:, genes], by_time, time, event, restrictions[genes], results[:, :, genes])
+        if results[2, :, genes].sum() != np.isfinite(high[:, genes]).sum():
+            raise ValueError("high must be 1 in the high group, 0 in the low group and NaN in neither.")
+    return _differences(*results[:2])
 
 
 def _check_restrictions(restrictions: Floats) -> None:
@@ -116,19 +118,6 @@ def _check_restrictions(restrictions: Floats) -> None:
             f"Survival is averaged up to a positive time, but {len(wrong)} of {len(restrictions)} are not (first: "
             f"{restrictions[wrong[0]]:g}); restrict to a time to which both groups are followed."
         )
-
-
-def _groups(high: Floats, by_time: NDArray[np.intp]) -> Iterator[tuple[slice, NDArray[np.int8]]]:
-    """Yield the genes in blocks: their columns, and a row a gene of 1 (high), 0 (low) or -1 (neither)."""
-    for start in range(0, high.shape[1], BLOCK):
-        genes = slice(start, start + BLOCK)
-        split = high[:, genes]
-        groups = np.full(split.shape, -1, dtype=np.int8)
-        groups[split == 0] = 0
-        groups[split == 1] = 1
-        if np.isfinite(split[groups < 0]).any():
-            raise ValueError("high must be 1 in the high group, 0 in the low group and NaN in neither.")
-        yield genes, np.ascontiguousarray(groups[by_time].T)
 
 
 def _differences(mean: Floats, variance: Floats) -> RestrictedMeanDifferences:
@@ -144,44 +133,3 @@ def _differences(mean: Floats, variance: Floats) -> RestrictedMeanDifferences:
         upper=difference + Z95 * standard_error,
         p_value=2 * norm.sf(np.abs(difference / varied)),
     )
-
-
-@njit(error_model="numpy", nogil=True, cache=True)
-def _average_block(groups, time, event, restrictions, results):  # type: ignore[no-untyped-def]
-    """Write the restricted mean and its variance of each gene's low (0) and high (1) group."""
-    for gene in range(len(groups)):
-        for group in range(2):
-            results[:, group, gene] = _restricted_mean(groups[gene], group, time, event, restrictions[gene])
-
-
-@njit(error_model="numpy", nogil=True, cache=True)
-def _restricted_mean(groups, group, time, event, restricted_to):  # type: ignore[no-untyped-def]
-    """Return one group's restricted mean and its variance; patients are sorted by time."""
-    at_risk = np.sum(groups == group)
-    survival, mean, last_event, followed_to = 1.0, 0.0, 0.0, 0.0
-    # Greenwood's terms of the events so far: their sum, and with the area since each event, once and squared.
-    terms, with_area, with_square = 0.0, 0.0, 0.0
-    i = 0
-    while i < len(time) and time[i] <= restricted_to:
-        now, deaths, leaving = time[i], 0, 0
-        while i < len(time) and time[i] == now:
-            if groups[i] == group:
-                leaving += 1
-                deaths += event[i]
-            i += 1
-        if leaving > 0:
-            followed_to = now
-        if deaths > 0:
-            area = survival * (now - last_event)
-            mean += area
-            with_square += area * (2 * with_area + area * terms)
-            with_area += area * terms
-            if deaths < at_risk:
-                terms += deaths / (at_risk * (at_risk - deaths))
-            survival *= 1 - deaths / at_risk
-            last_event = now
-        at_risk -= leaving
-    if at_risk == 0 and followed_to < restricted_to and (survival > 0 or followed_to == 0):
-        return np.nan, np.nan
-    area = survival * (restricted_to - last_event)
-    return mean + area, with_square + area * (2 * with_area + area * terms)
