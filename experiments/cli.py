@@ -237,6 +237,27 @@ def benchmark_models(folders: tuple[Path, ...], target: Path, configuration_tria
     click.echo(str(target / "models.md"))
 
 
+@benchmark.command("objectives")
+@click.argument("folders", nargs=-1, required=True, type=_folder)
+@_training
+@click.option("--to", "target", type=_folder, default=Path("experiments/results"), show_default=True,
+              help="Where the tables go.")  # fmt: skip
+def benchmark_objectives(folders: tuple[Path, ...], target: Path, **options: Any) -> None:
+    """Set xgboost's Cox beside its AFT objective, and models with derived terms beside those without.
+
+    In the cohorts in FOLDERS; 8 trials a study, unless set. A benchmark that was interrupted goes on where it was.
+    """
+    from experiments.benchmarks import objectives as benchmarks
+    from features.readers import find_cohorts
+    from serving.settings import settings
+
+    choices = Choices(**options)
+    cohorts = [choices.read(folder) for folder in find_cohorts(folders)]
+    with progress_bars() as progress:
+        benchmarks.benchmark_objectives(cohorts, choices, folder=target, settings=settings(), progress=progress)
+    click.echo(str(target / "objectives.md"))
+
+
 @benchmark.command("speed")
 @click.argument("folders", nargs=-1, type=_folder)
 @_training

@@ -51,25 +51,50 @@ def on_each_panel(
     -------
     dict of (panel, run name) to Evaluation
     """
-    present = [symbol for symbol in panel.symbols if symbol in cohort.expression.columns]
-    narrowed = replace(cohort, expression=cohort.expression[present])
     kept = checkpoints or Checkpoints()
     found: dict[tuple[str, str], Evaluation] = {}
     for name in PANELS:
-        work = Work(
-            cohort=narrowed,
-            panel=panel,
-            definition=_fixed(definition, name, trials),
-            folds=judge.folds,
-            grid_days=judge.grid_days,
-            checkpoints=kept.within(name),
+        evaluations = evaluated(
+            cohort,
+            panel,
+            _fixed(definition, name, trials),
+            judge,
             learners=FIXED,
+            variants=variants,
+            workers=workers,
+            progress=progress,
+            checkpoints=kept.within(name),
         )
-        tasks = [task for task in planned(judge, variants) if task.repeat != WHOLE]
-        outcomes = run(tasks, work, workers=workers, progress=progress)
-        evaluations = evaluations_of(outcomes, judge, workers=workers)
         found |= {(name, learner): each for learner, each in evaluations.items() if learner.startswith(FIXED)}
     return found
+
+
+def evaluated(
+    cohort: Cohort,
+    panel: Panel,
+    definition: Definition,
+    judge: Judge,
+    *,
+    learners: tuple[str, ...],
+    variants: tuple[str, ...],
+    workers: int,
+    progress: Progress | None,
+    checkpoints: Checkpoints,
+) -> dict[str, Evaluation]:
+    """Judge some learners by a definition on the outer folds, without a fit on all patients; by run name."""
+    present = [symbol for symbol in panel.symbols if symbol in cohort.expression.columns]
+    work = Work(
+        cohort=replace(cohort, expression=cohort.expression[present]),
+        panel=panel,
+        definition=definition,
+        folds=judge.folds,
+        grid_days=judge.grid_days,
+        checkpoints=checkpoints,
+        learners=learners,
+    )
+    tasks = [task for task in planned(judge, variants) if task.repeat != WHOLE]
+    outcomes = run(tasks, work, workers=workers, progress=progress)
+    return evaluations_of(outcomes, judge, workers=workers)
 
 
 def _fixed(definition: Definition, panel: str, trials: int) -> Definition:

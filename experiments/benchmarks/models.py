@@ -13,6 +13,7 @@ import pandas as pd
 from joblib import cpu_count, parallel_config
 
 from experiments.benchmarks.configurations import on_each_panel
+from experiments.benchmarks.origin import origin
 from experiments.benchmarks.tables import write_tables
 from experiments.choices import Choices
 from experiments.console import Progress
@@ -114,7 +115,7 @@ def _rows_of(  # noqa: PLR0917
     headline = "searched", headline_name(result.evaluations, definition)
     rows = [
         {
-            **_about(cohort, result),
+            **origin(cohort, result.definition, result.model.provenance),
             "configuration": name,
             "panel": panel,
             "trials": definition.trials if panel == "searched" else configuration_trials,
@@ -141,23 +142,6 @@ def _gains(
     return {
         key: {GAIN: judge.gain(each.linear_predictor, baseline.linear_predictor)}
         for key, each in configurations.items()
-    }
-
-
-def _about(cohort: Cohort, result: TrainingResult) -> dict[str, object]:
-    """Say whose row it is and what it was made from."""
-    made_from, resampling = result.model.provenance, result.definition.resampling
-    return {
-        "cancer_type": cohort.cancer_type,
-        "endpoint": cohort.endpoint,
-        "patients": len(cohort.patients),
-        "events": cohort.n_events,
-        "created": made_from["created"],
-        "definition_digest": made_from["definition_digest"],
-        "code_version": made_from["code_version"],
-        "seed": made_from["seed"],
-        "outer_folds": resampling.outer_folds,
-        "outer_repeats": resampling.outer_repeats,
     }
 
 

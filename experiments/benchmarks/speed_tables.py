@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.benchmarks.anatomy import Anatomy
+from experiments.benchmarks.origin import code_in_words
 from experiments.benchmarks.pruning import Pruned
 from experiments.benchmarks.rivals import AGREEMENT, N_PENALTIES, Rival
 from experiments.benchmarks.speed import Speed
-from experiments.benchmarks.tables import COLUMNS
+from experiments.benchmarks.tables import COLUMNS, write_pair
 from training.estimate import Estimate
 from training.procedure import AUTO
 
@@ -24,12 +25,7 @@ type Row = tuple[str, str, str, str, Estimate]
 
 def write_speed(speed: Speed, folder: Path) -> None:
     """Write the benchmark as ``speed.csv`` and as tables in ``speed.md``, each in one piece."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = rows_of(speed).to_csv(index=False, float_format="%.6g")
-    for name, text in (("speed.csv", rows), ("speed.md", markdown(speed))):
-        part = folder / f".{name}.part"
-        part.write_text(text, encoding="utf-8")
-        part.replace(folder / name)
+    write_pair("speed", rows_of(speed), markdown(speed), folder)
 
 
 def rows_of(speed: Speed) -> pd.DataFrame:
@@ -104,7 +100,7 @@ def markdown(speed: Speed) -> str:
 
 def _about(about: Mapping[str, str | int]) -> str:
     return (
-        f"Made {str(about['created'])[:10]} with code {about['code_version']} by `prognosis benchmark speed`, in "
+        f"Made {str(about['created'])[:10]} with {code_in_words(about)} by `prognosis benchmark speed`, in "
         f"{about['workers']} processes on {about['processors']} processors (load average {about['load']} when it "
         f"began), seed {about['seed']}. Seconds depend on the machine and on what else it does; counts and "
         "concordances do not."

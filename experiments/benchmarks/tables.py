@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from experiments.benchmarks.origin import code_in_words
+
 HARRELL = "concordance_harrell"
 GAIN, GENES_GAIN = "concordance_gain_over_clinical", "concordance_gain_of_genes"
 #: Half width of a 95 % interval in standard errors.
@@ -30,12 +32,18 @@ COLUMNS = {
 
 
 def write_tables(rows: pd.DataFrame, folder: Path) -> None:
-    """Write the rows as ``models.csv`` and as tables in ``models.md``, each in one piece."""
+    """Write the rows as ``models.csv`` and as tables in ``models.md``."""
+    write_pair("models", rows, markdown(rows), folder)
+
+
+def write_pair(name: str, rows: pd.DataFrame, markdown: str, folder: Path) -> None:
+    """Write the rows as ``NAME.csv`` and what people read as ``NAME.md``, each in one piece."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (("models.csv", rows.to_csv(index=False, float_format="%.6g")), ("models.md", markdown(rows))):
-        part = folder / f".{name}.part"
+    texts = {f"{name}.csv": rows.to_csv(index=False, float_format="%.6g"), f"{name}.md": markdown}
+    for file, text in texts.items():
+        part = folder / f".{file}.part"
         part.write_text(text, encoding="utf-8")
-        part.replace(folder / name)
+        part.replace(folder / file)
 
 
 def markdown(rows: pd.DataFrame) -> str:
@@ -51,18 +59,18 @@ def markdown(rows: pd.DataFrame) -> str:
         "# Every learner in every cancer type",
         _about(rows),
         f"## Learners and baselines\n\nHarrell's concordance, out of fold, within folds; {trials}.",
-        _table(named, HARRELL),
+        by_cancer_type(named, HARRELL),
         "## The whole procedure that each training reports\n\nRidge Cox: Harrell's concordance of one and the same "
         "procedure without genes, on the panel, and the median over random sets of as many other genes.",
         _whole(searched[searched["reported"]]),
         "## Difference to clinical covariates alone\n\nOf Harrell's concordance, paired.",
-        _table(compared, GAIN),
+        by_cancer_type(compared, GAIN),
         "## Difference to the same average of learners without genes\n\nOf Harrell's concordance, paired: what is left "
         "is the genes'.",
-        _table(compared[compared["configuration"] != "auto without genes"], GENES_GAIN),
+        by_cancer_type(compared[compared["configuration"] != "auto without genes"], GENES_GAIN),
         "## Cox and boosted on each panel, with and without clinical covariates\n\nHarrell's concordance; "
         f"{fixed_trials}.",
-        _table(configured, HARRELL),
+        by_cancer_type(configured, HARRELL),
         "## Leaning on other cancer types\n\nHarrell's concordance with and without; the weight is the others' "
         "coefficient per standard deviation, beside the cohort's own genes.",
         _pooling(searched),
@@ -73,7 +81,7 @@ def markdown(rows: pd.DataFrame) -> str:
 def _about(rows: pd.DataFrame) -> str:
     first = rows.iloc[0]
     return (
-        f"Made {first['created'][:10]} with code {first['code_version']}, by the definitions of the cancer types "
+        f"Made {first['created'][:10]} with {code_in_words(first.to_dict())}, by the definitions of the cancer types "
         f"(digests in `models.csv`): {first['outer_folds']} outer folds, {first['outer_repeats']} repeats, seed "
         f"{first['seed']}. Choosing and weighing happen inside the folds; but the definitions themselves (which "
         "learners, their averaging, its temperature, bent clinical covariates) were shaped by looking at BRCA, "
@@ -84,8 +92,8 @@ def _about(rows: pd.DataFrame) -> str:
     )
 
 
-def _table(rows: pd.DataFrame, metric: str) -> str:
-    """Return one line a configuration, one column a cancer type, and the mean over cancer types."""
+def by_cancer_type(rows: pd.DataFrame, metric: str) -> str:
+    """Return a metric, one line a configuration, one column a cancer type, and the mean over cancer types."""
     types = list(dict.fromkeys(rows["cancer_type"]))
     lines = [_line(["", *types, "mean"]), _line(["---"] * (len(types) + 2))]
     for name in dict.fromkeys(rows["configuration"]):
