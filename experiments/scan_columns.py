@@ -90,9 +90,16 @@ def wide_table(table: pd.DataFrame, evidence: pd.DataFrame) -> tuple[pd.DataFram
 
 def _continuous(table: pd.DataFrame) -> pd.DataFrame:
     rows = rows_of_cut(table, PER_SD).set_index(KEY)
-    kept = rows[["n", "events", "p_proportional_hazards", "p_nonlinearity", "direction", "remark"]]
+    kept = rows[["n", "events", "p_proportional_hazards", "p_nonlinearity", "direction"]]
     status = rows["status"].where(rows["estimator"] == "none", rows["estimator"] + ", " + rows["status"])
-    return kept.assign(status=status, **_estimates(rows, PER_SD))
+    return kept.assign(
+        status=status.where(~rows["near_constant"].astype(bool), status + ", near-constant"),
+        adjusted=rows["adjusted_hazard_ratio"],
+        adjusted_lower=rows["adjusted_lower"],
+        adjusted_upper=rows["adjusted_upper"],
+        p_adjusted=rows["adjusted_p"],
+        **_estimates(rows, PER_SD),
+    )
 
 
 def _split(table: pd.DataFrame, cut: str) -> pd.DataFrame:

@@ -34,7 +34,8 @@
   function width(column) {
     if (!isText(column)) return WIDTHS[column.kind];
     const longest = column.texts.reduce((most, text) => Math.max(most, text.length), column.label.length + 2);
-    return Math.min(13, Math.max(5, 0.58 * longest + 1.4));
+    // The first column stays in sight, and must leave room for others.
+    return Math.min(column === columns[0] ? 8.5 : 13, Math.max(5, 0.58 * longest + 1.4));
   }
 
   // How a value is written.

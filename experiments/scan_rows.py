@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from features.cohort import SIMULATED_PREFIX
@@ -21,6 +22,15 @@ CUT_WORDS: Mapping[str, str] = {
     OPTIMAL: "high (above the cut with the largest log-rank statistic) against low, shrunken",
 }
 SEPARATED = "separated"
+#: What a scan leaves out where it was not asked for; empty here.
+OPTIONAL = (
+    "cut_point", "n_high", "events_high", "firth_hazard_ratio", "firth_lower", "firth_upper",
+    "p_proportional_hazards", "p_nonlinearity",
+    "restricted_mean_difference_months", "restricted_mean_difference_months_lower",
+    "restricted_mean_difference_months_upper", "p_restricted_mean",
+    "adjusted_hazard_ratio", "adjusted_lower", "adjusted_upper", "adjusted_p",
+    "p_lausen_schumacher_1994", "shrunken_hazard_ratio", "shrunken_lower", "shrunken_upper",
+)  # fmt: skip
 
 
 class ScanTableError(PrognosisError):
@@ -40,9 +50,9 @@ def rows_of_cut(table: pd.DataFrame, cut: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As `table`; ``hazard_ratio``, ``lower`` and ``upper`` are Firth's where the gene separates the outcome, and the
-        bootstrap-shrunken ones at the optimal cut, whose naive ratio is biased; what was naive there is
-        ``naive_hazard_ratio``.
+        As `table`, with all of ``OPTIONAL``; ``hazard_ratio``, ``lower`` and ``upper`` are Firth's where the gene
+        separates the outcome, and the bootstrap-shrunken ones at the optimal cut, whose naive ratio is biased; what was
+        naive there is ``naive_hazard_ratio``.
 
     Raises
     ------
@@ -50,6 +60,7 @@ def rows_of_cut(table: pd.DataFrame, cut: str) -> pd.DataFrame:
         If two rows are of the same cancer type, endpoint and gene.
     """
     rows = table[table["cut"] == cut].reset_index(drop=True)
+    rows = rows.assign(**{name: np.nan for name in OPTIONAL if name not in rows})
     twice = rows[rows.duplicated(KEY)]
     if len(twice):
         first = twice.iloc[0]
