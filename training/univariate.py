@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
 
 from features.cohort import ENDPOINTS, SIMULATED_PREFIX, Cohort
-from features.normal_scores import normal_scores
 from features.panel import Panel
 from features.published import (
     literature_direction,
@@ -16,6 +14,8 @@ from features.published import (
     published_cancer_type,
     published_hazard_ratios,
 )
+from training.scan.multiplicity import benjamini_hochberg
+from training.scan.normal_score_columns import standardised_normal_scores
 from training.univariate_cox import CONVERGED, UnivariateCox, cox_univariate
 
 __all__ = ["UnivariateCox", "cox_univariate", "hazard_ratios", "median_split", "standardised_normal_scores"]
@@ -63,27 +63,14 @@ def hazard_ratios(cohort: Cohort, panel: Panel) -> pd.DataFrame:
             "n": per_sd.n,
             "events": per_sd.n_events,
             **_columns("per_sd", per_sd),
-            "q_per_sd": _benjamini_hochberg(per_sd.p_value),
+            "q_per_sd": benjamini_hochberg(per_sd.p_value),
             **_columns("per_unit", per_unit),
             **_columns("median_split", split),
-            "q_median_split": _benjamini_hochberg(split.p_value),
+            "q_median_split": benjamini_hochberg(split.p_value),
             "direction": pd.Series(_directions(per_sd, cohort.endpoint), dtype=object),
         }
     )
     return table.join(_published(genes, cohort))
-
-
-def standardised_normal_scores(values: Floats) -> Floats:
-    """Return each column's normal scores divided by their own standard deviation (ddof = 1).
-
-    Parameters
-    ----------
-    values : array, shape (n_patients, n_genes)
-        NaN where missing; a column that has no spread comes out constant or NaN.
-    """
-    scores = normal_scores(values)
-    deviation = pd.DataFrame(scores).std(ddof=1).to_numpy(np.float64)
-    return np.asarray(scores / np.where(deviation > 0, deviation, 1.0), dtype=np.float64)
 
 
 def median_split(values: Floats) -> Floats:
@@ -105,15 +92,6 @@ def _columns(name: str, fitted: UnivariateCox) -> dict[str, Floats]:
         f"hazard_ratio_{name}_upper": fitted.upper,
         f"p_{name}": fitted.p_value,
     }
-
-
-def _benjamini_hochberg(p_value: Floats) -> Floats:
-    """Return the false discovery rate at which each p-value would be called; NaN stays NaN and is not counted."""
-    known = np.isfinite(p_value)
-    q_value = np.full_like(p_value, np.nan)
-    if known.any():
-        q_value[known] = false_discovery_control(p_value[known], method="bh")
-    return q_value
 
 
 def _directions(fitted: UnivariateCox, endpoint: str) -> list[str]:
