@@ -155,7 +155,7 @@ def test_a_missing_table_is_refused_by_name(tmp_path, table):
         ("penalties = [", "penalties = [0.0, ", "null.penalties"),
         ("penalties = ", "penalties = [] #", "null.penalties"),
         ("calibration_slope = ", "calibration_slope = { low = 1.2, high = 0.8 } #", "gate.calibration_slope"),
-        ("percentile_above = ", "percentile_above = 101.0 #", "gate.random_signature_percentile_above"),
+        ("percentile_above = ", "percentile_above = 100.0 #", "gate.random_signature_percentile_above"),
         ("minimum_gene_fraction = ", "minimum_gene_fraction = nan #", "features.minimum_gene_fraction"),
         ('clinical = ["age", ', 'clinical = ["age", "age", ', "a column stands twice"),
         ("months = ", "months = [] #", "horizons.months"),

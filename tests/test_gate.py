@@ -36,15 +36,16 @@ GOOD = {
 NAN = math.nan
 
 
-def null(percentile=97.0, reason=None):
+def null(percentile=97.0, reason=None, *, n_sets=100):
+    at_least_as_good = 0 if reason else round(n_sets * (1 - percentile / 100))
     return RandomSignatures(
         universe_size=1500,
         universe="curated genes",
         n_genes=50,
-        concordance=np.linspace(0.5, 0.6, 100),
+        concordance=np.linspace(0.5, 0.6, n_sets),
         model=0.62,
         percentile=percentile,
-        p_value=0.04,
+        p_value=NAN if reason else (1 + at_least_as_good) / (n_sets + 1),
         reason=reason,
     )
 
@@ -142,6 +143,44 @@ def test_the_panel_must_exceed_the_gates_share_of_random_sets_else_it_is_called_
     gate = judged(against=null(percentile))
     assert verdict_of(gate, "above_random_genes") == verdict
     assert figure_of(gate, "above_random_genes").startswith(f"{NO_BETTER_THAN_RANDOM}: ") == (verdict == FAILED)
+
+
+@pytest.mark.parametrize(
+    ("n_sets", "n_as_good", "verdict"),
+    [
+        (1, 0, NOT_ASSESSED),  # half of all panels of no worth exceed the one set
+        (8, 0, NOT_ASSESSED),
+        (9, 0, PASSED),  # p = 1/10
+        (15, 0, PASSED),
+        (15, 1, FAILED),  # percentile 93, but p = 2/16
+        (19, 1, PASSED),  # p = 2/20
+        (100, 9, PASSED),
+        (100, 10, FAILED),
+    ],
+)
+def test_random_sets_are_exceeded_where_there_are_enough_of_them_to_say_so(n_sets, n_as_good, verdict):
+    gate = judged(against=null(100 * (1 - n_as_good / n_sets), n_sets=n_sets))
+    assert verdict_of(gate, "above_random_genes") == verdict
+    assert gate.passed == (verdict == PASSED)
+
+
+@pytest.mark.parametrize(("threshold", "needed"), [(0.0, 0), (50.0, 1), (86.0, 7), (90.0, 9), (95.0, 19), (99.0, 99)])
+def test_a_gate_says_how_many_random_sets_it_needs(threshold, needed):
+    gate = GATE.model_copy(update={"random_signature_percentile_above": threshold})
+    assert verdict_of(judged(against=null(100.0, n_sets=max(needed, 1)), gate=gate), "above_random_genes") == PASSED
+    if needed > 1:
+        refused = judged(against=null(100.0, n_sets=needed - 1), gate=gate)
+        assert verdict_of(refused, "above_random_genes") == NOT_ASSESSED
+        assert f"too few random sets ({needed - 1}: " in figure_of(refused, "above_random_genes")
+        assert f"at least {needed} sets are needed" in figure_of(refused, "above_random_genes")
+
+
+def test_a_p_value_is_compared_in_whole_numbers_of_sets():
+    # p = 7/50 = 0.14 is not above 1 - 86/100, though 100 * 0.14 is above 14 in floating point.
+    gate = GATE.model_copy(update={"random_signature_percentile_above": 86.0})
+    against = null(100 * (1 - 6 / 49), n_sets=49)
+    assert 100 * against.p_value > 14
+    assert verdict_of(judged(against=against, gate=gate), "above_random_genes") == PASSED
 
 
 def test_every_clause_says_its_figures_and_what_was_needed():

@@ -17,6 +17,7 @@ from serving.settings import Settings
 from training.bundle import write_bundle
 from training.definition import DefinitionError, load_definition
 from training.evaluation import GAIN, GENES_GAIN, judge_of
+from training.gate import NOT_ASSESSED
 from training.kaplan_meier import kaplan_meier
 from training.scoring import Profile, score_profiles
 from training.tasks import WHOLE, Work, planned, run
@@ -286,6 +287,13 @@ def test_random_sets_diagnostics_and_tables_stand_beside_the_figures(result):
         "calibration_slope",
         "above_random_genes",
     ]
+
+
+def test_three_random_sets_are_too_few_for_the_gate_whatever_the_panel_did(small_training):
+    _, verdict, figure = small_training.gate.clauses[-1]
+    assert verdict == NOT_ASSESSED
+    assert "too few random sets (3: " in figure
+    assert not small_training.gate.passed
 
 
 def test_the_gain_over_clinical_covariates_is_the_difference_of_the_two_concordances(result):

@@ -159,7 +159,7 @@ class GateDefinition(Strict):
     concordance_lower_above: float = Field(ge=0, le=1)
     gain_upper_least: float = Field(ge=-1, le=1)
     calibration_slope: Range
-    random_signature_percentile_above: float = Field(ge=0, le=100)
+    random_signature_percentile_above: float = Field(ge=0, lt=100)
 
 
 class Definition(Strict):

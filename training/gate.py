@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -70,19 +71,32 @@ def _slope_clause(gate: GateDefinition, slope: Estimate | None) -> Clause:
 
 
 def _null_clause(gate: GateDefinition, null: RandomSignatures | None) -> Clause:
-    name = "above_random_genes"
-    needed = f"above the {gate.random_signature_percentile_above:g}th percentile"
-    if null is None:
-        return name, NOT_ASSESSED, f"no random sets were asked for; {needed}"
-    if null.reason is not None:
-        return name, NOT_ASSESSED, f"{null.reason}; {needed}"
+    name, threshold = "above_random_genes", gate.random_signature_percentile_above
+    needed = f"above the {threshold:g}th percentile"
+    reason = "no random sets were asked for" if null is None else null.reason or _too_few_sets(null, threshold)
+    if null is None or reason is not None:
+        return name, NOT_ASSESSED, f"{reason}; {needed}"
     figure = (
         f"percentile {null.percentile:.0f} among {len(null.concordance)} random sets of {null.n_genes} genes "
         f"(p {null.p_value:.3f}), {needed}"
     )
-    if null.percentile > gate.random_signature_percentile_above:
+    if null.percentile > threshold and _is_unlikely(null, threshold):
         return name, PASSED, figure
     return name, FAILED, f"{NO_BETTER_THAN_RANDOM}: {figure}"
+
+
+def _too_few_sets(null: RandomSignatures, threshold: float) -> str | None:
+    """Say so if the panel's p-value could not be small enough though it exceeded every random set."""
+    n_sets, needed = len(null.concordance), math.ceil(100 / (100 - threshold)) - 1
+    if n_sets >= needed:
+        return None
+    return f"too few random sets ({n_sets}: p is at least {1 / (n_sets + 1):.3f}; at least {needed} sets are needed)"
+
+
+def _is_unlikely(null: RandomSignatures, threshold: float) -> bool:
+    """Whether p is at most 1 − threshold/100; in whole numbers of sets, as 0.14 × 50 is not quite 7."""
+    n_drawn = len(null.concordance) + 1
+    return 100 * round(null.p_value * n_drawn) <= (100 - threshold) * n_drawn
 
 
 def _in_words(estimate: Estimate) -> str:
