@@ -79,8 +79,18 @@ def test_the_command_prints_what_it_writes(benchmark: tuple[Result, Path]):
     result, folder = benchmark
     assert result.exit_code == 0, result.output
     assert result.stdout == (folder / "speed.md").read_text(encoding="utf-8")
-    assert "the target, for 500 patients, 5×3 folds and 50 trials, is 180 s" in result.stdout
+    assert "the target, for 500 patients, 5×3 folds and 50 trials of either learner, is 180 s" in result.stdout
     assert "SIMULATED-KIRC/OS: 100 simulated patients" in result.stdout
+
+
+def test_both_learners_run_the_trials_that_are_stated_though_the_definition_has_fewer(benchmark: tuple[Result, Path]):
+    result, folder = benchmark
+    stated = "6 of penalised Cox and 6 of boosted (the definition itself has 30 of penalised Cox and 2 of boosted)"
+    assert f"trials a study: {stated}." in result.stdout
+    rows = pd.read_csv(folder / "speed.csv").set_index(["section", "name", "figure"])["value"]
+    # Two outer folds, three times: as many studies of each learner.
+    assert [rows["training", learner, "trials"] for learner in LEARNERS[:2]] == [36, 36]
+    assert [rows["pruning", learner, "unpruned_trials"] for learner in LEARNERS] == [36, 36, 72]
 
 
 def test_every_figure_stands_in_a_row_of_its_own(benchmark: tuple[Result, Path]):

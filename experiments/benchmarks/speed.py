@@ -16,8 +16,10 @@ import numpy as np
 from joblib import cpu_count, parallel_config
 
 from experiments.benchmarks.anatomy import Anatomy, anatomy_of
+from experiments.benchmarks.origin import clean_commit
 from experiments.benchmarks.pruning import Pruned, lost_by_pruning
 from experiments.benchmarks.rivals import Rival, concordances_per_second, fits_per_second, inner_folds
+from experiments.benchmarks.timed_folds import LEARNERS
 from experiments.choices import Choices
 from experiments.console import Progress
 from experiments.runner import DEFINITIONS, checkpoint_name, code_version, definition_for, provenance_of
@@ -46,8 +48,8 @@ class Speed:
     Parameters
     ----------
     about : mapping of str to str or int
-        ``created``, ``code_version``, ``processors``, ``workers``, ``load`` (the machine's when it began), and the
-        size of what was measured.
+        ``created``, ``code_version``, ``commit``, ``processors``, ``workers``, ``load`` (the machine's when it began),
+        and the size of what was measured; ``trials`` is of either learner, ``trials.LEARNER`` what its definition has.
     anatomy : Anatomy
     pruned : tuple of Pruned
         By cohort and learner; empty if no cohort was given.
@@ -90,7 +92,7 @@ def benchmark_speed(
     simulated = simulate_cohort(CANCER_TYPE, n_patients=n_patients, **seed)
     definition = _definition(simulated, choices)
     panel = load_panel(definition.features.panel)
-    about = _about(simulated, definition, workers)
+    about = _about(simulated, definition, workers) | _own_trials(_own_definition(simulated, choices))
     with parallel_config("loky", initializer=leave_ctrl_c_to_the_parent):
         anatomy = _anatomy(simulated, panel, definition, workers, settings.home, progress)
         fits, concordances = _raced(simulated, panel, definition)
@@ -102,12 +104,27 @@ def benchmark_speed(
 
 
 def _definition(cohort: Cohort, choices: Choices) -> Definition:
-    """Return the definition by which a cohort is measured; simulated ones by the default, not by their lighter one."""
+    """Return the definition by which a cohort is measured: its own, but with as many trials of either learner."""
+    own = _own_definition(cohort, choices)
+    # A learner may have fewer trials than the others in a training; what is measured is a stated number of each.
+    unlimited = {each: getattr(own, each).model_copy(update={"trials_at_most": None}) for each in LEARNERS}
+    return own.model_copy(update={"trials": choices.trials or TRIALS, **unlimited})
+
+
+def _own_definition(cohort: Cohort, choices: Choices) -> Definition:
+    """Return the definition by which a cohort is trained; simulated ones by the default, not by their lighter one."""
     path = choices.definition
     if cohort.cancer_type.startswith(SIMULATED_PREFIX):
         path = path or DEFINITIONS / "default.toml"
-    trials = choices.trials or TRIALS
-    return definition_for(cohort.cancer_type, cohort.endpoint, path=path, trials=trials, seed=choices.seed)
+    return definition_for(cohort.cancer_type, cohort.endpoint, path=path, seed=choices.seed)
+
+
+def _own_trials(definition: Definition) -> dict[str, int]:
+    """Return the trials that a definition gives a study of each learner."""
+    return {
+        f"trials.{each}": min(definition.trials, getattr(definition, each).trials_at_most or definition.trials)
+        for each in LEARNERS
+    }
 
 
 def _about(cohort: Cohort, definition: Definition, workers: int) -> dict[str, str | int]:
@@ -115,6 +132,7 @@ def _about(cohort: Cohort, definition: Definition, workers: int) -> dict[str, st
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "code_version": code_version(),
+        "commit": clean_commit(),
         "processors": cpu_count(),
         "workers": workers,
         "load": f"{os.getloadavg()[0]:.1f}",

@@ -112,11 +112,20 @@ def _target(speed: Speed) -> str:
     return (
         f"{about['cohort']}: {about['patients']} simulated patients, {about['events']} events; penalised Cox and "
         f"boosted trees with clinical covariates; {about['outer_folds']} outer folds × {about['outer_repeats']}, "
-        f"{about['inner_folds']} inner folds, {about['trials']} trials a study. The evaluation took "
-        f"**{taken:.0f} s**; the target, for 500 patients, 5×3 folds and 50 trials, is {TARGET_SECONDS} s on "
-        f"{TARGET_PROCESSORS} processors. Seconds are the wall clock's: in the folds, which run side by side, a part's "
-        "are its own time in all processes, by a stopwatch in each, over their number; the rest is waiting."
+        f"{about['inner_folds']} inner folds; {_trials(speed)}. The evaluation took "
+        f"**{taken:.0f} s**; the target, for 500 patients, 5×3 folds and 50 trials of either learner, is "
+        f"{TARGET_SECONDS} s on {TARGET_PROCESSORS} processors. Seconds are the wall clock's: in the folds, which run "
+        "side by side, a part's are its own time in all processes, by a stopwatch in each, over their number; the rest "
+        "is waiting."
     )
+
+
+def _trials(speed: Speed) -> str:
+    """Say how many trials a study of each learner had, as counted, and how many its definition gives it."""
+    studies = int(speed.about["outer_folds"]) * int(speed.about["outer_repeats"])
+    had = [f"{counts.trials // studies} of {COLUMNS[each]}" for each, counts in speed.anatomy.counts.items()]
+    own = [f"{speed.about[f'trials.{each}']} of {COLUMNS[each]}" for each in speed.anatomy.counts]
+    return f"trials a study: {' and '.join(had)} (the definition itself has {' and '.join(own)})"
 
 
 def _parts(anatomy: Anatomy) -> str:
@@ -147,10 +156,10 @@ def _pruning(pruned: Sequence[Pruned]) -> str:
     heads = ["", "", "C, every trial to its end", "C, trials stopped early", "lost", "trials stopped",
              "fits done of planned", "seconds to the end", "stopped early"]  # fmt: skip
     said = (
-        "The same folds, seeds and trials, each study once with every trial run to its end and once with those stopped "
-        "that fall behind. C is Harrell's, out of fold; what is lost is paired. Intervals are 95 %, from a bootstrap "
-        "of patients, conditional on the fits. Seconds are of all processes together: of a learner's fits in its "
-        f"studies, and in the line of {AUTO} of everything."
+        "The same folds, seeds and trials, as many of either learner as above: each study once with every trial run to "
+        "its end and once with those stopped that fall behind. C is Harrell's, out of fold; what is lost is paired. "
+        "Intervals are 95 %, from a bootstrap of patients, conditional on the fits. Seconds are of all processes "
+        f"together: of a learner's fits in its studies, and in the line of {AUTO} of everything."
     )
     return f"{said}\n\n{_table(heads, map(_pruned_cells, pruned))}"
 
