@@ -93,7 +93,7 @@ def _continuous(table: pd.DataFrame) -> pd.DataFrame:
     kept = rows[["n", "events", "p_proportional_hazards", "p_nonlinearity", "direction"]]
     status = rows["status"].where(rows["estimator"] == "none", rows["estimator"] + ", " + rows["status"])
     return kept.assign(
-        status=status.where(~rows["near_constant"].astype(bool), status + ", near-constant"),
+        status=status.where(rows["remark"] == "", status + ", " + rows["remark"]),
         adjusted=rows["adjusted_hazard_ratio"],
         adjusted_lower=rows["adjusted_lower"],
         adjusted_upper=rows["adjusted_upper"],

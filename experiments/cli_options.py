@@ -1,0 +1,54 @@
+"""Options that several commands of the command line share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from features.cohort import ENDPOINTS
+
+type Command = Callable[..., object]
+type Option = Callable[[Command], Command]
+
+
+def options(*chosen: Option) -> Option:
+    """Put several options on a command."""
+
+    def put(command: Command) -> Command:
+        for option in reversed(chosen):
+            command = option(command)
+        return command
+
+    return put
+
+
+folder = click.Path(file_okay=False, path_type=Path)
+ENDPOINT_HELP = ", ".join(f"{short}: {words}" for short, words in ENDPOINTS.items()) + "."
+_source = options(
+    click.option("--cancer-type", help="TCGA's code, in place of what the folder says."),
+    click.option("--profile", help="The expression file to read, where the folder has several."),
+)
+reading = options(click.option("--endpoint", default="OS", show_default=True, help=ENDPOINT_HELP), _source)
+workers = click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes; as many as there are processors, unless set."
+)
+training = options(
+    reading,
+    click.option("--trials", type=click.IntRange(min=1), help="Trials of each study, in place of the definition's."),
+    click.option("--definition", type=click.Path(dir_okay=False, path_type=Path), help="Definition file (TOML)."),
+    click.option("--seed", type=click.IntRange(min=0), help="In place of the definition's."),
+    workers,
+)
+endpoints = options(
+    click.option(
+        "--endpoint",
+        "endpoints",
+        multiple=True,
+        default=("OS",),
+        show_default=True,
+        help=f"May be given several times. {ENDPOINT_HELP}",
+    ),
+    _source,
+)
