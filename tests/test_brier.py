@@ -104,19 +104,27 @@ def test_foresight_scores_0_and_its_opposite_the_share_that_is_weighed(patients)
     time, event = arrays(patients)
     days = np.array([2.0, 5.0, 9.0])
     foresight = (time[:, None] > days).astype(float)
-    np.testing.assert_array_equal(scores(foresight, time, event, days), 0)
+    known = censoring_distribution(time, event).at(days) > 0
+    np.testing.assert_array_equal(
+        scores(foresight, time, event, days), np.where(known, np.zeros((len(time), 1)), np.nan)
+    )
     # The weights of inverse probability make up for the censored: they add up to all patients while some are alive.
     weighed = scores(1 - foresight, time, event, days).sum(axis=0)
     alive = (time[:, None] > days).any(axis=0)
     np.testing.assert_allclose(weighed[alive], len(time), rtol=1e-9)
 
 
-def test_where_follow_up_ends_on_one_day_for_all_the_score_is_finite():
-    # G falls to 0 on day 5, and nobody is alive beyond it: the death of day 1 alone is left.
+def test_on_the_day_on_which_follow_up_ends_for_all_there_is_no_score():
+    # G falls to 0 on day 5: those alive after it have nobody to stand for them, and the death of day 1 is not all.
     time, event = np.array([1.0, 5.0, 5.0]), np.array([True, False, False])
     survival = np.full((3, 2), 0.5)
-    expected = [[0.25, 0.25], [0.25, 0.0], [0.25, 0.0]]
+    expected = [[0.25, np.nan]] * 3
     np.testing.assert_allclose(scores(survival, time, event, np.array([4.0, 5.0])), expected, rtol=1e-14)
+
+
+def test_where_all_have_died_there_is_a_score_on_the_last_day():
+    time, event = np.array([1.0, 5.0, 5.0]), np.array([True, True, True])
+    np.testing.assert_allclose(scores(np.full((3, 1), 0.5), time, event, np.array([5.0])), 0.25)
 
 
 def test_the_truth_scores_better_than_no_knowledge_and_than_overconfidence():

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sksurv.metrics import concordance_index_censored, concordance_index_ipcw
 from sksurv.util import Surv
 
-from features.cohort import DAYS_PER_MONTH, Cohort
+from features.cohort import Cohort
 from features.errors import CohortError
-from training.brier import brier_contributions
+from training.brier import brier_contributions, integrated
 from training.calibration import (
     calibration_slope,
     d_calibration,
@@ -104,8 +104,8 @@ def test_the_horizon_is_the_last_day_with_enough_patients_at_risk():
 def test_the_horizon_in_months_never_lies_past_the_horizon_in_days(definition):
     for seed in range(5):
         judge = judge_of(drawn(60, seed)[0], definition)
-        assert judge.horizon_months * DAYS_PER_MONTH <= judge.horizon_days
-        assert (judge.horizon_months + 0.1 + 1e-9) * DAYS_PER_MONTH > judge.horizon_days
+        assert horizon_day(judge.horizon_months) <= judge.horizon_days
+        assert horizon_day(judge.horizon_months + 0.1) > judge.horizon_days
 
 
 def test_the_grid_is_fixed_by_the_follow_up_alone(definition):
@@ -393,6 +393,55 @@ def test_a_study_that_ended_for_all_on_one_day_is_judged(definition):
     for name, estimate in judged(judge, predictor).items():
         bounds = [] if name == "d_calibration_p" else [estimate.lower, estimate.upper]
         assert np.isfinite([estimate.value, *bounds]).all()
+
+
+def test_at_a_horizon_on_which_all_others_are_censored_what_cannot_be_known_is_not_told(definition):
+    # Five years are 1,826 days: a study that closes on that day is judged at 60 months by those still followed then.
+    cohort, log_hazard = drawn(90)
+    ended = horizon_day(60.0)
+    time = cohort.time * ended / np.quantile(cohort.time, 0.6)
+    closed = cohort_of(np.minimum(np.ceil(time), ended), cohort.event & (time <= ended))
+    judge = judge_of(closed, definition)
+    assert judge.horizons_months[-1] == 60.0
+    predictor = np.tile(log_hazard, (2, 1))
+    survival = survival_of(judge, predictor)
+    metrics = judge.metrics(predictor, survival)
+    # Nobody is seen alive after the day: there are no controls, and no one to weigh for those alive.
+    for name in ("auc_60m", "brier_60m"):
+        assert np.isnan([metrics[name].value, metrics[name].lower, metrics[name].upper]).all()
+    # Kaplan-Meier needs only those at risk on the day itself.
+    observed = 1 - kaplan_meier(judge.time, judge.event).at(np.array([ended]))
+    expected = np.log(observed / (1 - survival[..., -1]).mean(axis=1)).mean()
+    assert metrics["log_observed_expected_60m"].value == pytest.approx(expected, rel=1e-12)
+    for name in ("ici_60m", "net_benefit_60m", "integrated_brier_score", "integrated_brier_ratio"):
+        assert np.isfinite([metrics[name].value, metrics[name].lower, metrics[name].upper]).all()
+
+
+def test_the_integral_of_the_brier_score_leaves_out_the_day_on_which_a_study_closes(definition):
+    cohort, log_hazard = drawn(90)
+    judge = judge_of(cohort_of(np.minimum(cohort.time, 300.0), cohort.event & (cohort.time <= 300.0)), definition)
+    survival = survival_of(judge, np.tile(log_hazard, (2, 1)))
+    days = judge.grid_days[:-1]
+    outcome = judge.time, judge.event
+    parts = [
+        integrated(brier_contributions(s[:, :-1], *outcome, days=days, censoring=judge.censoring), days)
+        for s in survival
+    ]
+    score = judge.metrics(np.tile(log_hazard, (2, 1)), survival)["integrated_brier_score"]
+    assert score.value == pytest.approx(np.mean(parts), rel=1e-12)
+
+
+@pytest.mark.parametrize("days", [1.0, 2.0])
+def test_a_cohort_that_is_followed_for_no_horizon_is_refused_with_its_last_day(definition, days):
+    n_longer = definition.horizons.minimum_at_risk - 1
+    time = np.concatenate([np.full(60 - n_longer, days), np.full(n_longer, 900.0)])
+    with pytest.raises(CohortError, match=f"with enough patients at risk is day {days:g}, before .* are in days"):
+        judge_of(cohort_of(time, np.arange(60) % 2 == 0), definition)
+
+
+def test_three_days_are_a_horizon_of_a_tenth_of_a_month(definition):
+    judge = judge_of(cohort_of(np.full(60, 3.0), np.arange(60) % 2 == 0), definition)
+    assert judge.horizons_months == (0.1,)
 
 
 def test_too_few_events_are_refused_with_their_number_and_what_is_needed(definition):

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.cohort import DAYS_PER_MONTH
 from training.survival_grid import horizon_day, kaplan_meier_of_other_folds, months_within, survival_on_day
 
 GRID = np.array([10.0, 20.0, 40.0])
@@ -32,8 +31,15 @@ def test_reading_off_keeps_repeats_and_patients_apart_and_is_numpys_interpolatio
 @given(st.integers(1, 20_000))
 def test_a_horizon_in_months_rounded_down_is_no_later_a_day(days):
     months = months_within(float(days))
-    assert horizon_day(months) <= days
-    assert (months + 0.1 + 1e-9) * DAYS_PER_MONTH > days
+    assert months == round(months, 1)
+    assert horizon_day(months) <= days < horizon_day(round(months + 0.1, 1))
+
+
+@pytest.mark.parametrize(
+    ("days", "months"), [(1826, 60.0), (1825, 59.9), (365, 12.0), (364, 11.9), (1096, 36.0), (3, 0.1), (2, 0.0)]
+)
+def test_who_is_followed_until_a_horizons_whole_day_is_followed_until_the_horizon(days, months):
+    assert months_within(float(days)) == months
 
 
 def test_kaplan_meier_of_the_other_fold_by_hand():

@@ -69,13 +69,13 @@ def brier_contributions(
         Predicted probability of surviving beyond each day.
     time, event : arrays, shape (n_patients,)
     days : array, shape (n_days,)
-        Where `censoring` is 0, as on the last day of a study that ended for all at once, nobody is alive after.
     censoring : CensoringDistribution
 
     Returns
     -------
     array, shape (n_patients, n_days)
-        Their mean over patients is the Brier score; lower is better.
+        Their mean over patients is the Brier score; lower is better. NaN on days by which `censoring` has fallen to 0,
+        as on the last of a study that ended for all at once: nobody is seen alive after it to stand for those who are.
 
     References
     ----------
@@ -84,7 +84,7 @@ def brier_contributions(
     dead = (time[:, None] <= days) & event[:, None]
     alive = time[:, None] > days
     before = np.where(event, censoring.before(time), 1.0)[:, None]
-    after = np.where(alive, censoring.at(days), 1.0)
+    after = np.where(censoring.at(days) > 0, censoring.at(days), np.nan)
     return np.asarray(dead * survival**2 / before + alive * (1 - survival) ** 2 / after, dtype=np.float64)
 
 

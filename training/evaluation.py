@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.cohort import Cohort
-from features.errors import CohortError
 from training.brier import CensoringDistribution, brier_contributions, censoring_distribution, integrated
 from training.calibration import (
     calibration_slope,
@@ -25,6 +24,7 @@ from training.decision_curve import decision_curve
 from training.definition import Definition
 from training.discrimination import explained_variation, royston_sauerbrei_d
 from training.estimate import Estimate
+from training.follow_up import require_enough, require_horizon
 from training.metrics import at_horizon, estimated, ratio
 from training.resampling import bootstrap_counts, generator, stratified_folds
 from training.survival_grid import horizon_day, kaplan_meier_of_other_folds, months_within, survival_on_day
@@ -38,8 +38,6 @@ GRID_POINTS = 50
 GAIN = "concordance_gain_over_clinical"
 #: The metric that sets a learner beside ``auto_clinical``: the same average over learners that read no gene.
 GENES_GAIN = "concordance_gain_of_genes"
-#: Below this an outer training set has folds in which nobody fails.
-MINIMUM_EVENTS_PER_FOLD = 2
 #: Each sample of the smoothed calibration error fits a spline, at a hundred times the cost of a Brier score: so few
 #: place its bounds well enough to read.
 SMOOTHED_SAMPLES = 200
@@ -236,7 +234,10 @@ class Judge:
         return d_calibration(own, event, np.ones((1, len(event)))).p_value
 
     def _integrated_brier(self, survival: Floats) -> Floats:
-        return self._weighted_mean(integrated(self._brier(survival, self.grid_days), self.grid_days))
+        """Return the figures over the days of the grid that have a score: all but the last of a study closed on it."""
+        known = self.censoring.at(self.grid_days) > 0
+        days = self.grid_days[known]
+        return self._weighted_mean(integrated(self._brier(survival[..., known], days), days))
 
     def _brier(self, survival: Floats, days: Floats) -> Floats:
         """Return each patient's part of the Brier score on each day, averaged over repeats."""
@@ -255,9 +256,13 @@ def judge_of(cohort: Cohort, definition: Definition) -> Judge:
     Raises
     ------
     CohortError
-        If there are too few patients or events for the folds that the definition asks for.
+        If there are too few patients or events for the folds that the definition asks for, or too few are followed for
+        any horizon.
     """
-    _check_size(cohort, definition)
+    require_enough(cohort, definition)
+    horizon = horizon_days(cohort.time, definition.horizons.minimum_at_risk)
+    require_horizon(cohort, horizon)
+    last = months_within(horizon)
     resampling = definition.resampling
     folds = [
         stratified_folds(
@@ -265,8 +270,6 @@ def judge_of(cohort: Cohort, definition: Definition) -> Judge:
         )
         for repeat in range(resampling.outer_repeats)
     ]
-    horizon = horizon_days(cohort.time, definition.horizons.minimum_at_risk)
-    last = months_within(horizon)
     return Judge(
         time=cohort.time,
         event=cohort.event,
@@ -284,15 +287,3 @@ def judge_of(cohort: Cohort, definition: Definition) -> Judge:
 def horizon_days(time: Floats, minimum_at_risk: int) -> float:
     """Return the last day on which at least `minimum_at_risk` patients are still followed."""
     return float(np.sort(time)[-minimum_at_risk])
-
-
-def _check_size(cohort: Cohort, definition: Definition) -> None:
-    resampling, minimum = definition.resampling, definition.horizons.minimum_at_risk
-    outer, inner = resampling.outer_folds, resampling.inner_folds
-    needed = max(MINIMUM_EVENTS_PER_FOLD * outer, -(-inner * outer // (outer - 1)))
-    if cohort.n_events < needed or len(cohort.patients) < 2 * minimum:
-        raise CohortError(
-            f"{cohort}: {len(cohort.patients)} patients with {cohort.n_events} events are too few to be judged on "
-            f"{outer} outer and {inner} inner folds (at least {2 * minimum} patients and {needed} events are needed); "
-            f"add patients, follow them longer, or take another endpoint."
-        )

@@ -9,8 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.cohort import days_to_months
+from features.cohort import Cohort, days_to_months
+from features.errors import CohortError
+from training.definition import Definition
 from training.kaplan_meier import at_risk, median_follow_up
+from training.survival_grid import horizon_day, months_within
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -18,6 +21,8 @@ Integers = NDArray[np.int64]
 
 #: Below this many patients at risk a curve is a guess; the horizon limit of a cohort is set by the same number.
 FEWEST_AT_RISK = 10
+#: Below this an outer training set has folds in which nobody fails.
+MINIMUM_EVENTS_PER_FOLD = 2
 #: Verdicts on events per parameter, with the ratio from which each holds.
 VERDICTS = ((20.0, "ample"), (10.0, "adequate"), (5.0, "sparse"), (0.0, "too few"))
 
@@ -49,10 +54,10 @@ class FollowUp:
     completeness: Floats
 
     def table(self) -> pd.DataFrame:
-        """Return one row a horizon, times in months."""
+        """Return one row a horizon, times in months, horizons to a tenth."""
         return pd.DataFrame(
             {
-                "horizon_months": days_to_months(self.horizons_days),
+                "horizon_months": np.round(days_to_months(self.horizons_days), 1),
                 "at_risk": self.at_risk,
                 "events_until_horizon": self.events,
                 "share_known": self.known,
@@ -182,3 +187,44 @@ def follow_up(time: Floats, event: Bools, horizons_days: Sequence[float] | Float
         known=(happened | (time[:, None] >= horizons)).mean(axis=0),
         completeness=observed.sum(axis=0) / possible.sum(axis=0),
     )
+
+
+def require_enough(cohort: Cohort, definition: Definition) -> None:
+    """Refuse a cohort that is too small to be judged as the definition says.
+
+    Raises
+    ------
+    CohortError
+        If there are too few patients or events for the folds.
+    """
+    resampling, minimum = definition.resampling, definition.horizons.minimum_at_risk
+    outer, inner = resampling.outer_folds, resampling.inner_folds
+    needed = max(MINIMUM_EVENTS_PER_FOLD * outer, -(-inner * outer // (outer - 1)))
+    if cohort.n_events < needed or len(cohort.patients) < 2 * minimum:
+        raise CohortError(
+            f"{cohort}: {len(cohort.patients)} patients with {cohort.n_events} events are too few to be judged on "
+            f"{outer} outer and {inner} inner folds (at least {2 * minimum} patients and {needed} events are needed); "
+            f"add patients, follow them longer, or take another endpoint."
+        )
+
+
+def require_horizon(cohort: Cohort, last_day: float) -> None:
+    """Refuse a cohort that is not followed for any horizon.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    last_day : float
+        The last with enough patients at risk.
+
+    Raises
+    ------
+    CohortError
+        If it comes before the first tenth of a month.
+    """
+    if months_within(last_day) <= 0:
+        raise CohortError(
+            f"{cohort}: the last day with enough patients at risk is day {last_day:g}, before the first tenth of a "
+            f"month (day {horizon_day(0.1):g}), so that survival cannot be judged at any horizon; check that times are "
+            f"in days, or follow patients longer."
+        )

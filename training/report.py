@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.cohort import DAYS_PER_MONTH, Cohort
+from features.cohort import Cohort
 from features.panel import Panel
 from features.transform import Covariate
 from training.checkpoints import Checkpoints
@@ -31,6 +31,7 @@ from training.random_signatures import random_signatures
 from training.resampling import derived_seed, generator
 from training.results import Evaluation, RandomSignatures
 from training.selection_stability import SelectionStability, selection_stability
+from training.survival_grid import horizon_day
 from training.tasks import Progress
 from training.tuning import Trial
 
@@ -143,7 +144,7 @@ def diagnostics_of(
         linear_predictor=reported.linear_predictor.mean(axis=0),
         clinical=pd.DataFrame(X[:, straight], columns=[covariates[j].name for j in straight]),
         n_parameters=len(covariates),
-        horizons_days=np.array(model.horizons_months) * DAYS_PER_MONTH,
+        horizons_days=[horizon_day(months) for months in model.horizons_months],
         cancer_type=cohort.cancer_type,
         endpoint=cohort.endpoint,
         stability=_stability(X, cohort, covariates, setting, trial, genes, seed=definition.seed) if trial else None,

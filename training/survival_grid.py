@@ -18,8 +18,10 @@ def horizon_day(months: float) -> float:
 
 
 def months_within(days: float) -> float:
-    """Return days in months, rounded down to a tenth: the whole day of so many months does not lie past them."""
-    return float(np.floor(days / DAYS_PER_MONTH * 10) / 10)
+    """Return days in months, down to a tenth: the last whose whole day (`horizon_day`) does not lie past them."""
+    # A tenth is three days and a horizon's day is rounded by half a day at most: it is this tenth or the next.
+    tenths = (np.floor(days / DAYS_PER_MONTH * 10) + np.array([0.0, 1.0])) / 10
+    return float(tenths[months_to_days(tenths) <= days].max())
 
 
 def survival_on_day(survival: Floats, *, grid_days: Floats, day: float) -> Floats:
