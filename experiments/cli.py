@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from experiments import cli_options
 from experiments.choices import Choices
 from experiments.console import progress_bars, show_log_lines
-from features.cohort import ENDPOINTS, Cohort
+from experiments.scan_commands import paper, scan
+from features.cohort import Cohort
 from features.errors import PrognosisError
 
 # MLflow, BentoML and what trains take seconds to import: each command imports what it needs.
@@ -44,39 +46,6 @@ class Desk(click.Group):
             ctx.exit(INTERRUPTED)
 
 
-type Command = Callable[..., object]
-type Option = Callable[[Command], Command]
-
-
-def _options(*options: Option) -> Option:
-    """Put several options on a command."""
-
-    def put(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return put
-
-
-_folder = click.Path(file_okay=False, path_type=Path)
-_endpoint = click.option(
-    "--endpoint", default="OS", show_default=True, help=", ".join(f"{k}: {v}" for k, v in ENDPOINTS.items()) + "."
-)
-_reading = _options(
-    _endpoint,
-    click.option("--cancer-type", help="TCGA's code, in place of what the folder says."),
-    click.option("--profile", help="The expression file to read, where the folder has several."),
-)
-_training = _options(
-    _reading,
-    click.option("--trials", type=click.IntRange(min=1), help="Trials of each study, in place of the definition's."),
-    click.option("--definition", type=click.Path(dir_okay=False, path_type=Path), help="Definition file (TOML)."),
-    click.option("--seed", type=click.IntRange(min=0), help="In place of the definition's."),
-    click.option(
-        "--workers", type=click.IntRange(min=1), help="Processes; as many as there are processors, unless set."
-    ),
-)
 _panel = click.option("--panel", default=DEFAULT_PANEL, show_default=True, help="A shipped panel, or a panel file.")
 
 
@@ -87,14 +56,18 @@ def main() -> None:
     show_log_lines()
 
 
+main.add_command(scan)
+main.add_command(paper)
+
+
 @main.group()
 def cohort() -> None:
     """Look at cohort folders, or make simulated ones."""
 
 
 @cohort.command()
-@click.argument("folder", type=_folder)
-@_reading
+@click.argument("folder", type=cli_options.folder)
+@cli_options.reading
 @_panel
 def inspect(folder: Path, panel: str, **options: Any) -> None:
     """Read the cohort in FOLDER and say what is in it, and what was dropped, mapped or guessed."""
@@ -106,7 +79,7 @@ def inspect(folder: Path, panel: str, **options: Any) -> None:
 
 
 @cohort.command()
-@click.option("--to", "target", type=_folder, required=True, help="Where the study folders go.")
+@click.option("--to", "target", type=cli_options.folder, required=True, help="Where the study folders go.")
 @click.option("--cancer-type", "cancer_types", multiple=True, help="Only this one; may be given several times.")
 @click.option("--seed", type=click.IntRange(min=0), help="Another seed, other patients.")
 def simulate(target: Path, cancer_types: tuple[str, ...], seed: int | None) -> None:
@@ -121,8 +94,8 @@ def simulate(target: Path, cancer_types: tuple[str, ...], seed: int | None) -> N
 
 
 @main.command()
-@click.argument("folders", nargs=-1, required=True, type=_folder)
-@_training
+@click.argument("folders", nargs=-1, required=True, type=cli_options.folder)
+@cli_options.training
 @click.option("--pool", is_flag=True, help="Let each cancer type lean on the others in FOLDERS.")
 def train(folders: tuple[Path, ...], pool: bool, **options: Any) -> None:  # noqa: FBT001
     """Train, judge and register a model for each cohort in FOLDERS (cohort folders, or parents of some).
@@ -168,8 +141,8 @@ def serve(port: int | None, host: str | None, workers: int | None) -> None:
 
 
 @main.command()
-@click.argument("folders", nargs=-1, type=_folder)
-@_training
+@click.argument("folders", nargs=-1, type=cli_options.folder)
+@cli_options.training
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Of the service.")
 @click.option(
     "--mlflow-port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Of MLflow's pages."
@@ -182,8 +155,8 @@ def run(folders: tuple[Path, ...], port: int, mlflow_port: int, **options: Any) 
 
 
 @main.command("hazard-ratios")
-@click.argument("folder", type=_folder)
-@_reading
+@click.argument("folder", type=cli_options.folder)
+@cli_options.reading
 @_panel
 @click.option("--format", "form", type=click.Choice(["text", "csv"]), default="text", show_default=True,
               help="csv has every column, and what is known of each gene.")  # fmt: skip
@@ -208,9 +181,9 @@ def benchmark() -> None:
 
 
 @benchmark.command("models")
-@click.argument("folders", nargs=-1, required=True, type=_folder)
-@_training
-@click.option("--to", "target", type=_folder, default=Path("experiments/results"), show_default=True,
+@click.argument("folders", nargs=-1, required=True, type=cli_options.folder)
+@cli_options.training
+@click.option("--to", "target", type=cli_options.folder, default=Path("experiments/results"), show_default=True,
               help="Where the tables go.")  # fmt: skip
 @click.option("--configuration-trials", type=click.IntRange(min=1), default=12, show_default=True,
               help="Trials of each study whose panel is fixed.")  # fmt: skip
@@ -238,9 +211,9 @@ def benchmark_models(folders: tuple[Path, ...], target: Path, configuration_tria
 
 
 @benchmark.command("objectives")
-@click.argument("folders", nargs=-1, required=True, type=_folder)
-@_training
-@click.option("--to", "target", type=_folder, default=Path("experiments/results"), show_default=True,
+@click.argument("folders", nargs=-1, required=True, type=cli_options.folder)
+@cli_options.training
+@click.option("--to", "target", type=cli_options.folder, default=Path("experiments/results"), show_default=True,
               help="Where the tables go.")  # fmt: skip
 def benchmark_objectives(folders: tuple[Path, ...], target: Path, **options: Any) -> None:
     """Set xgboost's Cox beside its AFT objective, and models with derived terms beside those without.
@@ -259,9 +232,9 @@ def benchmark_objectives(folders: tuple[Path, ...], target: Path, **options: Any
 
 
 @benchmark.command("speed")
-@click.argument("folders", nargs=-1, type=_folder)
-@_training
-@click.option("--to", "target", type=_folder, default=Path("experiments/results"), show_default=True,
+@click.argument("folders", nargs=-1, type=cli_options.folder)
+@cli_options.training
+@click.option("--to", "target", type=cli_options.folder, default=Path("experiments/results"), show_default=True,
               help="Where the tables go.")  # fmt: skip
 @click.option("--patients", type=click.IntRange(min=50), default=500, show_default=True,
               help="Of the simulated cohort whose training is taken apart.")  # fmt: skip

@@ -141,12 +141,16 @@ def _scanned(
 
 
 def _names(cohorts: Sequence[Cohort]) -> list[str]:
-    """Name each cohort by its cancer type, and by its source where the endpoint has several of that type."""
-    keys = [str(cohort) for cohort in cohorts]
-    return [
-        cohort.cancer_type if keys.count(key) == 1 else f"{cohort.cancer_type}: {cohort.source}"
-        for cohort, key in zip(cohorts, keys, strict=True)
-    ]
+    """Name each cohort by its cancer type, and by what tells its source where the endpoint has several of that type."""
+    names = []
+    for cohort in cohorts:
+        sources = [other.source for other in cohorts if str(other) == str(cohort)]
+        own = cohort.source.split()
+        shared = 0 if len(sources) > 1 else len(own)
+        while shared < len(own) - 1 and len({tuple(source.split()[: shared + 1]) for source in sources}) == 1:
+            shared += 1
+        names.append(": ".join(filter(None, (cohort.cancer_type, " ".join(own[shared:])))))
+    return names
 
 
 def genes_of_paper(further: Sequence[str]) -> tuple[str, ...]:
