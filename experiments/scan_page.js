@@ -151,10 +151,14 @@
     return line;
   }
 
-  function draw() {
+  let drawn = "";
+  function draw(always = true) {
     const inSight = Math.ceil(pane.clientHeight / ROW_HEIGHT) + 2 * SPARE_ROWS;
     const first = Math.max(0, Math.min(Math.floor(pane.scrollTop / ROW_HEIGHT) - SPARE_ROWS, order.length - inSight));
     const last = Math.min(order.length, first + inSight);
+    // Rows that stay in sight stay the same elements, as when the table is moved sideways.
+    if (!always && drawn === `${first} ${last}`) return;
+    drawn = `${first} ${last}`;
     above.firstChild.style.height = `${first * ROW_HEIGHT}px`;
     below.firstChild.style.height = `${(order.length - last) * ROW_HEIGHT}px`;
     const lines = [];
@@ -166,9 +170,9 @@
   pane.addEventListener("scroll", () => {
     if (waiting) return;
     waiting = true;
-    requestAnimationFrame(() => { waiting = false; draw(); });
+    requestAnimationFrame(() => { waiting = false; draw(false); });
   });
-  window.addEventListener("resize", draw);
+  window.addEventListener("resize", () => draw(false));
 
   // Choosing a row shows all that is known of it.
   function choose(position) {
