@@ -112,9 +112,7 @@ class FeatureState:
         -------
         array, shape (n_patients, n_genes)
         """
-        raw = expression.reindex(columns=list(self.genes)).to_numpy(np.float64)
-        scored = [reference.score(raw[:, j]) for j, reference in enumerate(self.references.values())]
-        return impute_conditional_mean(np.column_stack(scored), self.correlation)
+        return impute_conditional_mean(_scored(expression, self.references), self.correlation)
 
     def transform(self, expression: pd.DataFrame, clinical: pd.DataFrame) -> Floats:
         """Return the covariates, shape (n_patients, n_covariates); no value is missing.
@@ -133,7 +131,24 @@ class FeatureState:
 
 
 def fit_features(cohort: Cohort, panel: Panel, *, clinical: tuple[str, ...], minimum_known: float) -> FeatureState:
-    """Learn the feature state from training patients.
+    """Learn the feature state of a cohort (see `fit_fold_features`), and refuse one without genes.
+
+    Raises
+    ------
+    PanelError
+        If no gene of the panel varies in these patients.
+    """
+    state = fit_fold_features(cohort, panel, clinical=clinical, minimum_known=minimum_known)
+    if not state.references:
+        raise PanelError(
+            f"{cohort}: none of the {len(panel.genes)} genes of panel {panel.name} is in the cohort and varies "
+            f"(it holds {cohort.expression.shape[1]} genes); check the gene identifiers."
+        )
+    return state
+
+
+def fit_fold_features(cohort: Cohort, panel: Panel, *, clinical: tuple[str, ...], minimum_known: float) -> FeatureState:
+    """Learn the feature state from training patients; there may be no gene, and no clinical column, that they know.
 
     Parameters
     ----------
@@ -144,26 +159,24 @@ def fit_features(cohort: Cohort, panel: Panel, *, clinical: tuple[str, ...], min
         Clinical columns to use where they are known well enough.
     minimum_known : float
         Share of the training patients in whom a gene or clinical column must be known to be used.
-
-    Raises
-    ------
-    PanelError
-        If no gene of the panel varies in these patients.
     """
     references = _references(cohort, panel, minimum_known)
-    if not references:
-        raise PanelError(
-            f"{cohort}: none of the {len(panel.genes)} genes of panel {panel.name} is in the cohort and varies "
-            f"(it holds {cohort.expression.shape[1]} genes); check the gene identifiers."
-        )
-    raw = cohort.expression[list(references)].to_numpy(np.float64)
-    scores = np.column_stack([reference.score(raw[:, j]) for j, reference in enumerate(references.values())])
+    scores = _scored(cohort.expression, references)
     correlation = shrunk_correlation(scores)
     filled = impute_conditional_mean(scores, correlation)
     positions = {gene: j for j, gene in enumerate(references)}
     terms = tuple(_fit_term(term, filled, positions) for term in derived_terms(panel, tuple(references)))
     encoder = ClinicalEncoder.fit(cohort.clinical, clinical, minimum_known=minimum_known)
     return FeatureState(references, correlation, terms, encoder)
+
+
+def _scored(expression: pd.DataFrame, references: Mapping[str, NormalScoreReference]) -> Floats:
+    """Return the normal score of each gene, shape (n_patients, n_genes); NaN where the gene is missing."""
+    raw = expression.reindex(columns=list(references)).to_numpy(np.float64)
+    scores = np.empty(raw.shape)
+    for j, reference in enumerate(references.values()):
+        scores[:, j] = reference.score(raw[:, j])
+    return scores
 
 
 def _references(cohort: Cohort, panel: Panel, minimum_known: float) -> dict[str, NormalScoreReference]:

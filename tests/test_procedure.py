@@ -426,3 +426,22 @@ def test_known_hazards_of_later_patients_are_found_by_every_learner_and_their_av
         slope = calibration_slope(linear_predictor, later.time, later.event)
         # Recalibrated on patients that it was not fitted to, it is right for others.
         assert slope == pytest.approx(1, abs=4 / np.sqrt(later.event.sum()) / linear_predictor.std()), name
+
+
+def test_folds_that_know_no_gene_of_the_panel_have_models_without_genes(cohort, definition):
+    # One gene, known in just as many of the patients as is asked for: some folds know it in fewer, and leave it out.
+    values = cohort.expression[["CD44"]].where(np.arange(120)[:, None] < 60)
+    sparse = replace(cohort, expression=values)
+    dealt = inner_splits(sparse, PANEL, definition, generator(SEED, "inner folds"))
+    assert {split.features.genes for split in dealt.each} == {(), ("CD44",)}
+    for variant in ("clinical", "genes_only"):
+        for each in fit(sparse, definition, variant=variant).values():
+            assert np.isfinite(each.out_of_fold).all()
+            assert np.isfinite(each.linear_predictor(sparse)).all()
+
+
+def test_training_patients_who_know_no_gene_of_the_panel_have_one_risk_without_clinical_covariates(cohort, definition):
+    unknown = replace(cohort, expression=cohort.expression * np.nan)
+    for each in fit(unknown, definition, variant="genes_only").values():
+        assert each.slope == 0
+        assert not each.linear_predictor(cohort).any()

@@ -18,6 +18,7 @@ from features.transform import (
     FeatureState,
     derived_terms,
     fit_features,
+    fit_fold_features,
     impute_conditional_mean,
     shrunk_correlation,
 )
@@ -247,6 +248,17 @@ def test_a_gene_that_is_constant_or_hardly_known_is_left_out(values):
 def test_a_cohort_without_a_panel_gene_that_varies_is_refused_in_a_sentence(genes):
     with pytest.raises(PanelError, match=r"KIRC/OS: none of the 5 genes of panel hand .* check the gene identifiers\."):
         fit(cohort_of(pd.DataFrame(genes, index=["a", "b"])))
+
+
+@pytest.mark.parametrize("genes", [["L1", "L2"], []])
+def test_a_fold_that_knows_no_gene_has_its_clinical_covariates_alone(genes):
+    whole = random_cohort(11, n_patients=20)
+    unknown = whole.expression[genes] * np.nan
+    state = fit_fold_features(cohort_of(unknown, whole.clinical), PANEL, clinical=CLINICAL, minimum_known=0.5)
+    assert state.genes == ()
+    assert {covariate.kind for covariate in state.covariates} == {"clinical", "clinical_shape"}
+    X = state.transform(whole.expression, whole.clinical)
+    assert np.array_equal(X, fit(whole).transform(whole.expression, whole.clinical)[:, -X.shape[1] :])
 
 
 def test_what_bends_a_clinical_line_is_a_kind_of_its_own():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from features.cohort import Cohort
 from features.panel import Panel
-from features.transform import FeatureState, fit_features
+from features.transform import FeatureState, fit_fold_features
 from training.blend import Blend, FittedLearner
 from training.definition import Definition
 from training.learners import LearnerSetting
@@ -99,9 +99,12 @@ def inner_splits(cohort: Cohort, panel: Panel, definition: Definition, rng: np.r
 
 
 def features_of(cohort: Cohort, panel: Panel, definition: Definition) -> FeatureState:
-    """Learn the feature state from training patients, as the definition says."""
+    """Learn the feature state from training patients, as the definition says.
+
+    A fold that knows no gene of the panel has a state without genes, as it may have one without clinical columns.
+    """
     settings = definition.features
-    return fit_features(cohort, panel, clinical=settings.clinical, minimum_known=settings.minimum_known_fraction)
+    return fit_fold_features(cohort, panel, clinical=settings.clinical, minimum_known=settings.minimum_known_fraction)
 
 
 def _split(cohort: Cohort, panel: Panel, definition: Definition, folds: NDArray[np.int64], fold: int) -> Split:
