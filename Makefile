@@ -1,6 +1,6 @@
 # The desk of ctc-prognosis: `make` alone lists what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format lock clean
+.PHONY: help install run test check bench format lock clean
 
 COHORTS ?=
 ENDPOINT ?= OS
@@ -28,6 +28,9 @@ check: install ## format, lint, strict types, import contracts, then the tests: 
 	@$(BIN)/ruff format --check && $(BIN)/ruff check
 	@$(BIN)/mypy && $(BIN)/lint-imports
 	@$(PYTEST) $(ARGS)
+
+bench: install ## race the univariate scan against R and lifelines (COHORTS='DIR …': compare with R there too)
+	@$(BIN)/prognosis benchmark univariate $(COHORTS)
 
 format: install ## format and mend what can be mended
 	@$(BIN)/ruff format && $(BIN)/ruff check --fix

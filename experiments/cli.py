@@ -257,6 +257,30 @@ def benchmark_speed(folders: tuple[Path, ...], target: Path, patients: int, **op
     click.echo(markdown(speed), nl=False)
 
 
+@benchmark.command("univariate")
+@click.argument("folders", nargs=-1, type=cli_options.folder)
+@cli_options.reading
+@click.option("--to", "target", type=cli_options.folder, default=Path("experiments/results"), show_default=True,
+              help="Where the tables go.")  # fmt: skip
+@click.option("--genes", type=click.IntRange(min=100), default=20_000, show_default=True, help="Of the race.")
+@click.option("--patients", type=click.IntRange(min=50), default=500, show_default=True, help="Of the race.")
+def benchmark_univariate(folders: tuple[Path, ...], target: Path, genes: int, patients: int, **options: Any) -> None:
+    """Race the univariate scan against R and lifelines, and compare it with R in the cohorts in FOLDERS.
+
+    Needs R with its packages survival and maxstat.
+    """
+    from experiments.benchmarks.univariate import benchmark_univariate as measured
+    from experiments.benchmarks.univariate_tables import markdown, write_univariate
+    from features.readers import find_cohorts
+
+    choices = Choices(**options)
+    cohorts = [choices.read(folder) for folder in find_cohorts(folders)] if folders else []
+    with progress_bars() as progress:
+        found = measured(cohorts, n_patients=patients, n_genes=genes, progress=progress)
+    write_univariate(found, target)
+    click.echo(markdown(found), nl=False)
+
+
 def _trained(folder: Path, choices: Choices, others: Sequence[Cohort]) -> bool:
     """Train one cohort and print its figures; say so and go on if it cannot be trained."""
     from experiments.summaries import training_summary

@@ -73,16 +73,18 @@ def fit_blocks(blocks, starts, ends, deaths, opens, efron, transformed, null_log
 
 @njit(error_model="numpy", nogil=True, cache=True)
 def _examine(x, starts, ends, deaths, opens, work, out):  # type: ignore[no-untyped-def]
-    """Say of each lane whether its maximum is finite: it is not where every event is the extreme of its risk set."""
+    """Sum each lane, and say whether its maximum is finite: it is not where every event is its risk set's extreme."""
     for j in range(LANES):
-        work[RISING, j], work[FALLING, j], work[SPREAD, j] = 1.0, 1.0, 0.0
+        work[RISING, j], work[FALLING, j], work[SPREAD, j], work[MEAN, j] = 1.0, 1.0, 0.0, 0.0
     for k in range(starts.shape[0]):
         if opens[k]:
             for j in range(LANES):
                 work[HIGHEST, j], work[LOWEST, j] = -np.inf, np.inf
         for i in range(starts[k], ends[k]):
             for j in range(LANES):
-                work[HIGHEST, j], work[LOWEST, j] = max(work[HIGHEST, j], x[i, j]), min(work[LOWEST, j], x[i, j])
+                value = x[i, j]
+                work[HIGHEST, j], work[LOWEST, j] = max(work[HIGHEST, j], value), min(work[LOWEST, j], value)
+                work[MEAN, j] += value
         for i in range(ends[k] - deaths[k], ends[k]):
             for j in range(LANES):
                 work[RISING, j] = work[RISING, j] if x[i, j] >= work[HIGHEST, j] else 0.0
@@ -100,16 +102,13 @@ def _standardise(x, work, scale):  # type: ignore[no-untyped-def]
     """Bring each lane to mean 0 and standard deviation 1, in place."""
     n = x.shape[0]
     for j in range(LANES):
-        work[MEAN, j], work[SQUARE, j] = 0.0, 0.0
-    for i in range(n):
-        for j in range(LANES):
-            work[MEAN, j] += x[i, j]
-    for j in range(LANES):
         work[MEAN, j] /= n
+        work[SQUARE, j] = 0.0
     for i in range(n):
         for j in range(LANES):
-            x[i, j] -= work[MEAN, j]
-            work[SQUARE, j] += x[i, j] * x[i, j]
+            value = x[i, j] - work[MEAN, j]
+            x[i, j] = value
+            work[SQUARE, j] += value * value
     for j in range(LANES):
         scale[j] = np.sqrt(work[SQUARE, j] / n)
         work[SQUARE, j] = 1.0 / scale[j] if scale[j] > 0 else 0.0
@@ -129,7 +128,10 @@ def _maximise(x, starts, ends, deaths, opens, efron, work, out):  # type: ignore
     for iteration in range(MAX_ITERATIONS):
         if waiting == 0:
             return
-        _derivatives(x, starts, ends, deaths, opens, efron, work)
+        if iteration == 0:
+            _derivatives_at_zero(x, starts, ends, deaths, opens, efron, work)
+        else:
+            _derivatives(x, starts, ends, deaths, opens, efron, work)
         for j in range(LANES):
             if work[READY, j]:
                 continue
@@ -211,6 +213,39 @@ def _join_and_die(x, first, end, work):  # type: ignore[no-untyped-def]
         work[S0, j] += work[T0, j]
         work[S1, j] += work[T1, j]
         work[S2, j] += work[T2, j]
+
+
+@njit(error_model="numpy", nogil=True, cache=True, fastmath={"contract"})
+def _derivatives_at_zero(x, starts, ends, deaths, opens, efron, work):  # type: ignore[no-untyped-def]
+    """Sum the score and the information where the coefficient is 0: all hazards are 1, and need no exponential."""
+    work[SCORE], work[INFO] = 0.0, 0.0
+    at_risk = 0.0
+    for k in range(starts.shape[0]):
+        first = ends[k] - deaths[k]
+        if opens[k]:
+            at_risk = 0.0
+            work[S1], work[S2] = 0.0, 0.0
+        at_risk += ends[k] - starts[k]
+        work[T1], work[T2] = 0.0, 0.0
+        for i in range(starts[k], first):
+            for j in range(LANES):
+                work[S1, j] += x[i, j]
+                work[S2, j] += x[i, j] * x[i, j]
+        for i in range(first, ends[k]):
+            for j in range(LANES):
+                work[T1, j] += x[i, j]
+                work[T2, j] += x[i, j] * x[i, j]
+        for j in range(LANES):
+            work[SCORE, j] += work[T1, j]
+            work[S1, j] += work[T1, j]
+            work[S2, j] += work[T2, j]
+        for tied in range(deaths[k]):
+            share = efron * tied / deaths[k]
+            inverse = 1.0 / (at_risk - share * deaths[k])
+            for j in range(LANES):
+                mean = (work[S1, j] - share * work[T1, j]) * inverse
+                work[SCORE, j] -= mean
+                work[INFO, j] += (work[S2, j] - share * work[T2, j]) * inverse - mean * mean
 
 
 @njit(error_model="numpy", nogil=True, cache=True, fastmath={"contract"})
