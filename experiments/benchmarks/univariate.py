@@ -160,7 +160,7 @@ def simulated_genes(n_patients: int, n_genes: int) -> Cohort:
     rng = np.random.default_rng(SEED)
     values = rng.normal(8, 2, size=(n_patients, n_genes))
     predictor = values[:, ::10] @ rng.normal(0, 0.3, size=len(range(0, n_genes, 10)))
-    time = np.ceil(rng.exponential(1500, n_patients) * np.exp(-predictor / predictor.std()))
+    time = np.ceil(rng.exponential(1500, n_patients) * np.exp((predictor.mean() - predictor) / predictor.std()))
     censored = np.ceil(rng.uniform(1, 3000, n_patients))
     patients = pd.Index([f"P{number}" for number in range(n_patients)])
     return Cohort(
