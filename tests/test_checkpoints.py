@@ -40,6 +40,18 @@ def test_lines_are_read_back_in_order(checkpoints):
     assert checkpoints.lines("another") == []
 
 
+def test_lines_are_replaced_all_at_once(checkpoints):
+    path = written(checkpoints)
+    checkpoints.replace("study", KEPT[2:])
+    assert checkpoints.lines("study") == KEPT[2:]
+    checkpoints.append("study", "more")
+    assert checkpoints.lines("study") == [*KEPT[2:], "more"]
+    checkpoints.replace("study", [])
+    assert checkpoints.lines("study") == []
+    assert list(checkpoints.folder.iterdir()) == [path]
+    Checkpoints().replace("study", KEPT)
+
+
 def test_a_file_cut_off_at_any_byte_holds_its_whole_lines_and_goes_on_from_there(checkpoints, tmp_path):
     content = written(checkpoints).read_bytes()
     ends = [position + 1 for position, byte in enumerate(content) if byte == ord("\n")]

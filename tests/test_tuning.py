@@ -274,6 +274,27 @@ def test_a_study_that_was_killed_in_the_middle_of_a_trial_ends_as_if_it_had_neve
     assert (tmp_path / "boosted.jsonl").read_bytes() == content
 
 
+@pytest.mark.parametrize(
+    ("lines", "n_good"),
+    [
+        ([0, 1, 2, 2, 3, 3, 4], 5),  # two processes at one study
+        ([0, 1, 1, 0, 2], 3),
+        ([0, 1, 3, 4, 2, 5], 2),  # the other's trial 2 is missing: what hangs on it is done again
+        ([1, 2, 3], 0),
+        ([*range(16), 3], 16),
+    ],
+)
+def test_of_trials_that_two_processes_kept_only_those_in_unbroken_order_count(uninterrupted, lines, n_good, tmp_path):
+    tuning, content = uninterrupted
+    whole = content.splitlines(keepends=True)
+    (tmp_path / "boosted.jsonl").write_bytes(b"".join(whole[number] for number in lines))
+    folds = Folds(bumpy)
+    resumed = tune(folds, SPACE, trials=16, n_folds=N_FOLDS, seed=11, checkpoints=Checkpoints(tmp_path), name="boosted")
+    same(resumed, tuning)
+    assert (tmp_path / "boosted.jsonl").read_bytes() == content
+    assert len(folds.asked) == 16 - n_good
+
+
 def test_studies_of_one_folder_are_kept_apart(tmp_path):
     kept = Checkpoints(tmp_path)
     first = tuned(peaked, trials=6, seed=1, checkpoints=kept, name="penalised_cox_clinical")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -54,6 +54,15 @@ class Checkpoints:
             file.seek(0)
             file.truncate(len(_whole_lines(file.read())))
             file.write(json.dumps(content).encode() + b"\n")
+
+    def replace(self, name: str, contents: Sequence[Any]) -> None:
+        """Keep these parts under a name in place of all that `append` has kept."""
+        path = self._path(name, ".jsonl")
+        if path is None:
+            return
+        unfinished = path.with_suffix(f".{os.getpid()}.part")
+        unfinished.write_bytes(b"".join(json.dumps(content).encode() + b"\n" for content in contents))
+        unfinished.replace(path)
 
     def arrays(self, name: str) -> dict[str, Any] | None:
         """Return the arrays that `keep` has kept under a name; None if it has not."""

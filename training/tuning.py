@@ -118,7 +118,7 @@ def tune(
     planned = min(trials, learner.trials_at_most or trials) if learner.search else 1
     study = optuna.create_study(direction="maximize")
     kept = checkpoints or Checkpoints()
-    records = kept.lines(name)[:planned]
+    records = _kept_in_order(kept, name)[:planned]
     for record in records:
         study.add_trial(_frozen(record, learner))
     for number in range(len(records), planned):
@@ -131,6 +131,24 @@ def tune(
         records.append(record)
         kept.append(name, record)
     return _summary(study, records, learner, fits_planned=planned * n_folds)
+
+
+def _kept_in_order(kept: Checkpoints, name: str) -> list[dict[str, Any]]:
+    """Return the kept trials up to the first that is missing, and keep no others.
+
+    A trial's draw and when it is stopped depend on those before it. Two processes that were at one study may have kept
+    a trial twice, or one without the other's.
+    """
+    lines: list[dict[str, Any]] = kept.lines(name)
+    records: list[dict[str, Any]] = []
+    for record in lines:
+        if record["number"] > len(records):
+            break
+        if record["number"] == len(records):
+            records.append(record)
+    if len(records) < len(lines):
+        kept.replace(name, records)
+    return records
 
 
 def _tried(
