@@ -46,6 +46,8 @@ from training.trainer import headline_name
 
 CHAMPION, CANDIDATE = "champion", "candidate"
 BUNDLE = "bundle"
+#: The tag by which a training finds its own runs and its version again after it was killed.
+TRAINING = "training"
 #: What MLflow calls an experiment of this kind; its pages lead with conversations of chat models otherwise.
 MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 #: MLflow's limits: parameters in one batch, and characters of a data set's digest.
@@ -81,7 +83,12 @@ class TrackedModel:
 
 
 def track(
-    result: TrainingResult, bundle_folder: Path, *, settings: Settings, started: float | None = None
+    result: TrainingResult,
+    bundle_folder: Path,
+    *,
+    settings: Settings,
+    started: float | None = None,
+    training: str = "",
 ) -> TrackedModel:
     """Write a training into MLflow: a parent run, a child run per learner and baseline, and the registered model.
 
@@ -89,11 +96,13 @@ def track(
     ----------
     result : TrainingResult
     bundle_folder : Path
-        The bundle of `result.model`; what is registered.
+        The bundle of `result.model`; what is registered. Artefacts are put together beside it.
     settings : Settings
         Where MLflow's database and its artefacts are.
     started : float, optional
         When the training began, in seconds since the epoch; now, unless given.
+    training : str
+        A name for this training alone: if a version bears it already, from before a kill, there is no second.
 
     Returns
     -------
@@ -112,23 +121,54 @@ def track(
     """
     digest = bundle_digest(bundle_folder)
     client = client_of(settings)
+    before = _version_of(client, result.model.name, training)
+    if before is not None:
+        return _tracked(before, _give_aliases(client, before, result))
     experiment_id = _experiment(client, result, settings)
+    own, scratch = {TRAINING: training} if training else {}, bundle_folder.parent
     reported = result.evaluations[headline_name(result.evaluations, result.definition)]
-    parent_tags = {MLFLOW_RUN_NOTE: note(result, reported), "role": "training", **run_tags(result), **gate_tags(result)}
+    of_all = {**run_tags(result), **own}
+    parent_tags = {MLFLOW_RUN_NOTE: note(result, reported), "role": "training", **of_all, **gate_tags(result)}
     name = f"training {result.model.provenance.get('created', '')}".strip()
     with _run(client, experiment_id, name, parent_tags, started=started) as run_id:
-        _log_training(client, run_id, result, reported, settings=settings, digest=digest)
+        _log_training(client, run_id, result, reported, scratch=scratch, digest=digest)
         for evaluation in result.evaluations.values():
-            child_tags = {MLFLOW_PARENT_RUN_ID: run_id, "role": "learner", **run_tags(result)}
+            child_tags = {MLFLOW_PARENT_RUN_ID: run_id, "role": "learner", **of_all}
             with _run(client, experiment_id, evaluation.name, child_tags, started=started) as child_id:
-                _log_evaluation(client, child_id, result, evaluation, settings)
+                _log_evaluation(client, child_id, result, evaluation, scratch)
         if result.random_signatures is not None and result.random_signatures.reason is None:
-            child_tags = {MLFLOW_PARENT_RUN_ID: run_id, "role": "null", **run_tags(result)}
+            child_tags = {MLFLOW_PARENT_RUN_ID: run_id, "role": "null", **of_all}
             with _run(client, experiment_id, "random_signatures", child_tags, started=started) as child_id:
                 _log_batches(client, child_id, *of_null(result.random_signatures, reported))
                 client.log_inputs(child_id, datasets=[_dataset(result)])
         client.log_artifacts(run_id, str(bundle_folder), BUNDLE)
-        return _register(client, run_id, result, reported, digest)
+        return _register(client, run_id, result, reported, {"bundle_digest": digest, **own})
+
+
+def close_interrupted(training: str, name: str, *, settings: Settings) -> None:
+    """Close the runs of a training whose process was killed: as killed, or finished if its model is registered.
+
+    Parameters
+    ----------
+    training : str
+        As `track` was given it; no process is at it.
+    name : str
+        ``KIRC-OS``.
+    """
+    if not _exists(settings):
+        return
+    client = client_of(settings)
+    with _answering(settings):
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
+            return
+        runs = client.search_runs([experiment.experiment_id], f"tags.{TRAINING} = '{training}'")
+        # What an unfinished training has finished is nobody's: a rerun writes all of it again.
+        registered = _version_of(client, name, training) is not None
+        status, still_open = ("FINISHED", {"RUNNING"}) if registered else ("KILLED", {"RUNNING", "FINISHED"})
+        for run in runs:
+            if run.info.status in still_open:
+                client.set_terminated(run.info.run_id, status)
 
 
 def list_models(settings: Settings) -> list[TrackedModel]:
@@ -234,39 +274,50 @@ def _run(
 
 
 def _log_training(
-    client: MlflowClient, run_id: str, result: TrainingResult, reported: Evaluation, *, settings: Settings, digest: str
+    client: MlflowClient, run_id: str, result: TrainingResult, reported: Evaluation, *, scratch: Path, digest: str
 ) -> None:
     _log_batches(client, run_id, *of_training(result, reported))
     client.log_inputs(run_id, datasets=[_dataset(result)])
-    with _scratch(settings) as folder:
+    with _folder_in(scratch) as folder:
         write_training(result, reported, folder, bundle_digest=digest)
         client.log_artifacts(run_id, str(folder))
 
 
 def _log_evaluation(
-    client: MlflowClient, run_id: str, result: TrainingResult, evaluation: Evaluation, settings: Settings
+    client: MlflowClient, run_id: str, result: TrainingResult, evaluation: Evaluation, scratch: Path
 ) -> None:
     _log_batches(client, run_id, *of_evaluation(evaluation))
     client.log_inputs(run_id, datasets=[_dataset(result)])
-    with _scratch(settings) as folder:
+    with _folder_in(scratch) as folder:
         write_evaluation(result, evaluation, folder)
         client.log_artifacts(run_id, str(folder))
 
 
 def _register(
-    client: MlflowClient, run_id: str, result: TrainingResult, reported: Evaluation, digest: str
+    client: MlflowClient, run_id: str, result: TrainingResult, reported: Evaluation, own_tags: Mapping[str, str]
 ) -> TrackedModel:
     name = result.model.name
     _registered_model(client, result)
-    tags = {**run_tags(result), **gate_tags(result), **version_tags(result, reported), "bundle_digest": digest}
+    tags = {**run_tags(result), **gate_tags(result), **version_tags(result, reported), **own_tags}
     source = f"{client.get_run(run_id).info.artifact_uri}/{BUNDLE}"
-    version = client.create_model_version(
-        name, source, run_id=run_id, tags=tags, description=note(result, reported)
-    ).version
-    aliases = (CHAMPION, CANDIDATE) if result.gate.passed else (CANDIDATE,)
+    version = client.create_model_version(name, source, run_id=run_id, tags=tags, description=note(result, reported))
+    return TrackedModel(name, str(version.version), run_id, _give_aliases(client, version, result), tags)
+
+
+def _give_aliases(client: MlflowClient, version: ModelVersion, result: TrainingResult) -> tuple[str, ...]:
+    """Give a version the aliases that it earned, and return them."""
+    aliases = (CANDIDATE, CHAMPION) if result.gate.passed else (CANDIDATE,)
     for alias in aliases:
-        client.set_registered_model_alias(name, alias, version)
-    return TrackedModel(name, str(version), run_id, tuple(sorted(aliases)), tags)
+        client.set_registered_model_alias(version.name, alias, version.version)
+    return aliases
+
+
+def _version_of(client: MlflowClient, name: str, training: str) -> ModelVersion | None:
+    """Return the version that a training has registered, if it has."""
+    if not training:
+        return None
+    found = client.search_model_versions(f"name = '{name}' and tags.{TRAINING} = '{training}'")
+    return found[0] if found else None
 
 
 def _registered_model(client: MlflowClient, result: TrainingResult) -> None:
@@ -307,7 +358,7 @@ def _tracked(version: ModelVersion, aliases: tuple[str, ...]) -> TrackedModel:
 
 
 @contextmanager
-def _scratch(settings: Settings) -> Iterator[Path]:
+def _folder_in(scratch: Path) -> Iterator[Path]:
     """Lend a folder in which artefacts are put together."""
-    with tempfile.TemporaryDirectory(prefix=".tracking-", dir=settings.home) as folder:
+    with tempfile.TemporaryDirectory(prefix=".tracking-", dir=scratch) as folder:
         yield Path(folder)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
+import re
+import secrets
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from joblib import cpu_count, parallel_config
+from joblib import cpu_count
 
 from experiments.choices import Choices
 from experiments.console import Progress
 from experiments.runner import checkpoint_name, definition_for, provenance_of, train_cohort
-from experiments.supervisor import leave_ctrl_c_to_the_parent
-from experiments.tracking import TrackedModel, track, unchanged
+from experiments.tracking import TrackedModel, close_interrupted, track, unchanged
+from experiments.workers import with_own_workers
 from features.cohort import Cohort
 from features.errors import PrognosisError
 from serving.settings import Settings
@@ -29,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 #: The folder of trainings that are under way, or were interrupted.
 UNFINISHED = "unfinished"
+#: Within the folder of one: the file that its process locks, its name in MLflow, and what is put together there.
+HOLD, NAME, SCRATCH = "hold", "name", "scratch"
 
 
 class HomeError(PrognosisError):
@@ -61,7 +66,9 @@ def train_and_register(
     Notes
     -----
     What is finished is kept until the model is registered: where the process is stopped, however harshly, the next
-    training of the same data, definition and code goes on from there, and ends with the same numbers.
+    training of the same data, definition and code goes on from there, and ends with the same numbers. The runs that
+    the stopped process had begun to write are closed as killed, and one that had come as far as to register its model
+    is not registered again.
 
     Raises
     ------
@@ -72,7 +79,9 @@ def train_and_register(
     require_writable(settings.home)
     definition, unfinished = definition_of(cohort, choices), settings.home / UNFINISHED
     kept = unfinished / checkpoint_name(cohort, provenance_of(cohort, definition, others))
-    with alone(kept), parallel_config("loky", initializer=leave_ctrl_c_to_the_parent):
+    with alone(kept), with_own_workers():
+        name = _name_of(kept)
+        _clear_up(cohort, kept, name, settings=settings)
         result = train_cohort(
             cohort,
             definition,
@@ -82,8 +91,8 @@ def train_and_register(
             unfinished=unfinished,
         )
         logger.info("%s: trained in %.0f s; writing runs and pictures", cohort, time.time() - started)
-        model = _registered(result, settings=settings, started=started)
-        shutil.rmtree(kept)
+        model = _registered(result, kept / SCRATCH, name, settings=settings, started=started)
+        _remove(kept)
     return result, model
 
 
@@ -91,21 +100,60 @@ def train_and_register(
 def alone(kept: Path) -> Iterator[None]:
     """Hold a training's checkpoints, so that no other process writes to them; the hold ends with the process."""
     kept.mkdir(parents=True, exist_ok=True)
-    with (kept / "hold").open("w") as hold:
+    with (kept / HOLD).open("w") as hold:
         try:
             fcntl.flock(hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise TrainingError(
-                f"{kept.name}: another process is at this very training; wait for it, or stop it."
-            ) from error
+            # Between opening and locking it, another process may have removed the folder as left behind.
+            held = os.path.samestat(os.fstat(hold.fileno()), (kept / HOLD).stat())
+        except (BlockingIOError, FileNotFoundError):
+            held = False
+        if not held:
+            raise TrainingError(f"{kept.name}: another process is at this very training; wait for it, or stop it.")
         yield
 
 
-def _registered(result: TrainingResult, *, settings: Settings, started: float) -> TrackedModel:
-    with tempfile.TemporaryDirectory(prefix=".bundle-", dir=settings.home) as scratch:
-        bundle = Path(scratch, "bundle")
-        write_bundle(result.model, bundle)
-        model = track(result, bundle, settings=settings, started=started)
+def _name_of(kept: Path) -> str:
+    """Return what MLflow calls a training until it is finished: the name of its checkpoints, and a mark of its own."""
+    path = kept / NAME
+    if not path.is_file() or not path.read_text(encoding="utf-8"):
+        path.write_text(f"{kept.name}-{secrets.token_hex(4)}", encoding="utf-8")
+    return path.read_text(encoding="utf-8")
+
+
+def _clear_up(cohort: Cohort, kept: Path, name: str, *, settings: Settings) -> None:
+    """Remove what processes left that were killed at this training, or at one of other data, definition or code."""
+    close_interrupted(name, _model_name(cohort), settings=settings)
+    shutil.rmtree(kept / SCRATCH, ignore_errors=True)
+    alike = re.compile(rf"(\.done-)?{re.escape(_model_name(cohort))}-[0-9a-f]{{16}}")
+    for other in sorted(kept.parent.iterdir()):
+        if other != kept and alike.fullmatch(other.name):
+            # Where another process is at it, it is not left behind.
+            with suppress(TrainingError), alone(other):
+                close_interrupted(_name_of(other), _model_name(cohort), settings=settings)
+                _remove(other)
+                logger.info("%s: removed %s, left by an interrupted training of other choices", cohort, other.name)
+
+
+def _remove(kept: Path) -> None:
+    """Remove the checkpoints of a training, at one stroke for whoever looks for them."""
+    done = kept.with_name(f".done-{kept.name.removeprefix('.done-')}")
+    if kept != done:
+        shutil.rmtree(done, ignore_errors=True)
+        kept.rename(done)
+    shutil.rmtree(done)
+
+
+def _model_name(cohort: Cohort) -> str:
+    return f"{cohort.cancer_type}-{cohort.endpoint}"
+
+
+def _registered(
+    result: TrainingResult, scratch: Path, name: str, *, settings: Settings, started: float
+) -> TrackedModel:
+    bundle = scratch / "bundle"
+    scratch.mkdir()
+    write_bundle(result.model, bundle)
+    model = track(result, bundle, settings=settings, started=started, training=name)
     logger.info("%s: version %s registered as %s", model.name, model.version, " and ".join(model.aliases))
     return model
 
@@ -129,7 +177,14 @@ def require_writable(home: Path) -> None:
 def registered_before(cohort: Cohort, choices: Choices, *, settings: Settings) -> TrackedModel | None:
     """Return the newest version if data, definition and code are still those that it was made from; else None."""
     made_from = provenance_of(cohort, definition_of(cohort, choices))
-    return unchanged(f"{cohort.cancer_type}-{cohort.endpoint}", made_from, settings=settings)
+    found = unchanged(_model_name(cohort), made_from, settings=settings)
+    kept = settings.home / UNFINISHED / checkpoint_name(cohort, made_from)
+    if found is not None and kept.is_dir():
+        # Killed after it was registered, or trained again and then killed: either way it is there.
+        with suppress(TrainingError), alone(kept):
+            close_interrupted(_name_of(kept), found.name, settings=settings)
+            _remove(kept)
+    return found
 
 
 def definition_of(cohort: Cohort, choices: Choices) -> Definition:
