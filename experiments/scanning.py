@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, cpu_count, delayed
+from joblib import cpu_count
 from matplotlib.figure import Figure
 
 from experiments.choices import Choices
@@ -83,8 +85,8 @@ def genes_named(words: str) -> tuple[str, ...] | None:
 def read_cohorts(folders: Sequence[Path], choices: Choices, endpoints: Sequence[str], *, by_site: bool) -> list[Cohort]:
     """Read each folder for each endpoint, and split it by tissue-source site if that is asked for."""
     wanted = [replace(choices, endpoint=endpoint) for endpoint in endpoints]
-    work = (delayed(each.read)(folder) for each in wanted for folder in folders)
-    cohorts: list[Cohort] = Parallel(min(cpu_count(), len(wanted) * len(folders)))(work)
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        cohorts = list(pool.map(lambda pair: pair[0].read(pair[1]), product(wanted, folders)))
     if not by_site:
         return cohorts
     splits = [split_by_tissue_source(cohort) for cohort in cohorts]
@@ -113,17 +115,19 @@ def scan_cohorts(
     family : str
         One of `training.scan.multiplicity.FAMILIES`.
     workers : int, optional
-        Processes; what is left of the processors over cohorts are threads of each.
+        Threads; what is left of them over cohorts are threads of each.
     progress : callable, optional
     """
-    processes = min(workers or cpu_count(), len(cohorts))
-    settings = replace(settings, threads=max(1, (workers or cpu_count()) // processes))
-    work = (delayed(_scanned)(place, cohort, genes, settings) for place, cohort in enumerate(cohorts))
+    # Threads, not processes: compiled loops hold no lock, and a process would load all that is compiled anew.
+    at_once = min(workers or cpu_count(), len(cohorts))
+    settings = replace(settings, threads=max(1, (workers or cpu_count()) // at_once))
     tables: dict[int, pd.DataFrame] = {}
-    for place, table in Parallel(processes, return_as="generator_unordered")(work):
-        tables[place] = table
-        if progress:
-            progress("cohorts", len(tables), len(cohorts))
+    with ThreadPoolExecutor(at_once) as pool:
+        work = {pool.submit(scan_cohort, cohort, genes, settings): place for place, cohort in enumerate(cohorts)}
+        for done in as_completed(work):
+            tables[work[done]] = done.result()
+            if progress:
+                progress("cohorts", len(tables), len(cohorts))
     # In the order of the cohorts, whichever came first.
     ordered = [tables[place] for place in range(len(cohorts))]
     together = with_q(pd.concat(ordered, ignore_index=True), family)["q"].to_numpy()
@@ -132,12 +136,6 @@ def scan_cohorts(
         ScannedCohort(name, cohort, table.assign(q=together[start : start + len(table)]))
         for name, cohort, table, start in zip(_names(cohorts), cohorts, ordered, starts, strict=False)
     ]
-
-
-def _scanned(
-    place: int, cohort: Cohort, genes: Sequence[str] | None, settings: ScanSettings
-) -> tuple[int, pd.DataFrame]:
-    return place, scan_cohort(cohort, genes, settings)
 
 
 def _names(cohorts: Sequence[Cohort]) -> list[str]:
