@@ -13,7 +13,7 @@ Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 #: Covariates that are fitted in step: a few vector registers of them, and one block fits a core's cache.
-LANES = 16
+LANES = 32
 #: What is known of a covariate when it leaves the kernel.
 CONVERGED, CONSTANT, SEPARATED, NOT_CONVERGED = 0, 1, 2, 3
 #: The columns of the kernel's results.
@@ -83,15 +83,18 @@ def _examine(x, starts, ends, deaths, opens, work, out):  # type: ignore[no-unty
         for i in range(starts[k], ends[k]):
             for j in range(LANES):
                 value = x[i, j]
-                work[HIGHEST, j], work[LOWEST, j] = max(work[HIGHEST, j], value), min(work[LOWEST, j], value)
+                # Not max and min: their care of NaN keeps them out of vector registers.
+                work[HIGHEST, j] = value if value > work[HIGHEST, j] else work[HIGHEST, j]
+                work[LOWEST, j] = value if value < work[LOWEST, j] else work[LOWEST, j]
                 work[MEAN, j] += value
         for i in range(ends[k] - deaths[k], ends[k]):
             for j in range(LANES):
                 work[RISING, j] = work[RISING, j] if x[i, j] >= work[HIGHEST, j] else 0.0
                 work[FALLING, j] = work[FALLING, j] if x[i, j] <= work[LOWEST, j] else 0.0
-        for j in range(LANES):
-            rounding = ROUNDING * max(abs(work[HIGHEST, j]), abs(work[LOWEST, j]))
-            work[SPREAD, j] = max(work[SPREAD, j], work[HIGHEST, j] - work[LOWEST, j] - rounding)
+        if k + 1 == starts.shape[0] or opens[k + 1]:
+            for j in range(LANES):
+                rounding = ROUNDING * max(abs(work[HIGHEST, j]), abs(work[LOWEST, j]))
+                work[SPREAD, j] = max(work[SPREAD, j], work[HIGHEST, j] - work[LOWEST, j] - rounding)
     for j in range(LANES):
         separated = work[RISING, j] + work[FALLING, j] > 0
         out[j, STATUS] = CONSTANT if work[SPREAD, j] <= 0 else SEPARATED if separated else CONVERGED
@@ -204,7 +207,6 @@ def _join_and_die(x, first, end, work):  # type: ignore[no-untyped-def]
         for j in range(LANES):
             value = x[i, j]
             hazard = exponential(value * work[BETA, j])
-            work[SCORE, j] += value
             work[T0, j] += hazard
             hazard *= value
             work[T1, j] += hazard
@@ -251,9 +253,18 @@ def _derivatives_at_zero(x, starts, ends, deaths, opens, efron, work):  # type: 
 @njit(error_model="numpy", nogil=True, cache=True, fastmath={"contract"})
 def _derivatives(x, starts, ends, deaths, opens, efron, work):  # type: ignore[no-untyped-def]
     """Sum the score and the information of each lane at its coefficient."""
-    for j in range(LANES):
-        work[SCORE, j], work[INFO, j] = 0.0, 0.0
+    work[SCORE], work[INFO] = 0.0, 0.0
     for k in range(starts.shape[0]):
+        if deaths[k] == 1:
+            # Without ties all are alike.
+            _join(x, starts[k], ends[k], opens[k], work)
+            last = ends[k] - 1
+            for j in range(LANES):
+                inverse = 1.0 / work[S0, j]
+                mean = work[S1, j] * inverse
+                work[SCORE, j] += x[last, j] - mean
+                work[INFO, j] += work[S2, j] * inverse - mean * mean
+            continue
         first = ends[k] - deaths[k]
         _join(x, starts[k], first, opens[k], work)
         _join_and_die(x, first, ends[k], work)
@@ -262,7 +273,7 @@ def _derivatives(x, starts, ends, deaths, opens, efron, work):  # type: ignore[n
             for j in range(LANES):
                 inverse = 1.0 / (work[S0, j] - share * work[T0, j])
                 mean = (work[S1, j] - share * work[T1, j]) * inverse
-                work[SCORE, j] -= mean
+                work[SCORE, j] += x[first + tied, j] - mean
                 work[INFO, j] += (work[S2, j] - share * work[T2, j]) * inverse - mean * mean
 
 
@@ -271,27 +282,30 @@ def _at_maximum(x, starts, ends, deaths, opens, efron, transformed, work):  # ty
     """Sum score and information again, and what is asked of the maximum only: log likelihood, proportional hazards."""
     work[SCORE], work[INFO], work[LOG], work[PRODUCT], work[EXPONENT] = 0.0, 0.0, 0.0, 1.0, 0.0
     work[ZPH_U], work[ZPH_I1], work[ZPH_I2] = 0.0, 0.0, 0.0
+    work[T0], work[T1], work[T2] = 0.0, 0.0, 0.0
     multiplied = 0
     for k in range(starts.shape[0]):
         first, weight = ends[k] - deaths[k], transformed[k]
-        _join(x, starts[k], first, opens[k], work)
-        _join_and_die(x, first, ends[k], work)
-        for i in range(first, ends[k]):
-            for j in range(LANES):
-                work[LOG, j] += x[i, j] * work[BETA, j]
-                work[ZPH_U, j] += weight * x[i, j]
+        # Where one dies alone, the share of ties is 0 whatever their sums.
+        alone = deaths[k] == 1
+        _join(x, starts[k], ends[k] if alone else first, opens[k], work)
+        if not alone:
+            _join_and_die(x, first, ends[k], work)
         for tied in range(deaths[k]):
             share = efron * tied / deaths[k]
             for j in range(LANES):
+                value = x[first + tied, j]
                 total = work[S0, j] - share * work[T0, j]
                 inverse = 1.0 / total
                 mean = (work[S1, j] - share * work[T1, j]) * inverse
                 variance = (work[S2, j] - share * work[T2, j]) * inverse - mean * mean
-                work[SCORE, j] -= mean
+                residual = value - mean
+                work[SCORE, j] += residual
                 work[INFO, j] += variance
+                work[LOG, j] += value * work[BETA, j]
                 work[PRODUCT, j] *= mantissa(total)
                 work[EXPONENT, j] += exponent(total)
-                work[ZPH_U, j] -= weight * mean
+                work[ZPH_U, j] += weight * residual
                 work[ZPH_I1, j] += weight * variance
                 work[ZPH_I2, j] += weight * weight * variance
             multiplied += 1
