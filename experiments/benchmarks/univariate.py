@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -210,9 +211,18 @@ def _ours(cohort: Cohort) -> dict[str, tuple[int, Callable[[], float]]]:
         return process_time() - begun
 
     def threads(n_threads: int) -> float:
-        begun = perf_counter()
-        cox_univariate(values, cohort.time, cohort.event, threads=n_threads)
-        return perf_counter() - begun
+        shares = np.array_split(np.arange(len(prepared)), n_threads)
+        blocks = [prepared[share] for share in shares]
+        written = [np.empty((len(share), LANES, N_RESULTS)) for share in shares]
+        rest = (layout.transformed, layout.null_log_likelihood)
+        with ThreadPoolExecutor(n_threads) as pool:
+            begun = perf_counter()
+            work = [
+                pool.submit(fit_blocks, b, *layout.structure, *rest, w) for b, w in zip(blocks, written, strict=True)
+            ]
+            for each in work:
+                each.result()
+            return perf_counter() - begun
 
     def cut_offs() -> float:
         begun = process_time()

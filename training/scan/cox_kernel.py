@@ -27,6 +27,9 @@ SMALL_STEP = 1e-7
 LONGEST_STEP = 3.0
 #: A spread of rounding errors is no spread.
 ROUNDING = 1e-12
+#: Where a covariate may have no finite maximum, it is examined: its coefficient goes beyond this, in standard
+#: deviations, or takes so many steps, or at 0 there is so little information an event.
+FAR, MANY_STEPS, LITTLE_INFORMATION = 2.0, 5, 1e-6
 #: Beyond this a linear predictor is outside the exponential's range, and the estimate is not to be trusted.
 LARGEST_PREDICTOR = 600.0
 #: A product of so many mantissas, each below 2, does not overflow.
@@ -35,8 +38,8 @@ MANTISSAS = 1000
 # Rows of the working array. One array: the compiler then knows that they do not overlap, and can use vectors.
 S0, S1, S2, T0, T1, T2, SCORE, INFO, BETA, LOW, HIGH, LOG, PRODUCT, EXPONENT, ZPH_U, ZPH_I1, ZPH_I2, READY = range(18)
 N_WORK = 18
-# While the lanes are examined, the same rows hold other things.
-HIGHEST, LOWEST, RISING, FALLING, SPREAD, MEAN, SQUARE = range(7)
+# While the lanes are standardised, the same rows hold other things.
+MEAN, SQUARE = range(2)
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
@@ -62,8 +65,7 @@ def fit_blocks(blocks, starts, ends, deaths, opens, efron, transformed, null_log
     work, scale = np.empty((N_WORK, LANES)), np.empty(LANES)
     for b in range(blocks.shape[0]):
         x, out = blocks[b], results[b]
-        _examine(x, starts, ends, deaths, opens, work, out)
-        _standardise(x, work, scale)
+        _standardise(x, work, scale, out)
         _maximise(x, starts, ends, deaths, opens, efron, work, out)
         _at_maximum(x, starts, ends, deaths, opens, efron, transformed, work)
         for j in range(LANES):
@@ -72,41 +74,15 @@ def fit_blocks(blocks, starts, ends, deaths, opens, efron, transformed, null_log
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _examine(x, starts, ends, deaths, opens, work, out):  # type: ignore[no-untyped-def]
-    """Sum each lane, and say whether its maximum is finite: it is not where every event is its risk set's extreme."""
-    for j in range(LANES):
-        work[RISING, j], work[FALLING, j], work[SPREAD, j], work[MEAN, j] = 1.0, 1.0, 0.0, 0.0
-    for k in range(starts.shape[0]):
-        if opens[k]:
-            for j in range(LANES):
-                work[HIGHEST, j], work[LOWEST, j] = -np.inf, np.inf
-        for i in range(starts[k], ends[k]):
-            for j in range(LANES):
-                value = x[i, j]
-                # Not max and min: their care of NaN keeps them out of vector registers.
-                work[HIGHEST, j] = value if value > work[HIGHEST, j] else work[HIGHEST, j]
-                work[LOWEST, j] = value if value < work[LOWEST, j] else work[LOWEST, j]
-                work[MEAN, j] += value
-        for i in range(ends[k] - deaths[k], ends[k]):
-            for j in range(LANES):
-                work[RISING, j] = work[RISING, j] if x[i, j] >= work[HIGHEST, j] else 0.0
-                work[FALLING, j] = work[FALLING, j] if x[i, j] <= work[LOWEST, j] else 0.0
-        if k + 1 == starts.shape[0] or opens[k + 1]:
-            for j in range(LANES):
-                rounding = ROUNDING * max(abs(work[HIGHEST, j]), abs(work[LOWEST, j]))
-                work[SPREAD, j] = max(work[SPREAD, j], work[HIGHEST, j] - work[LOWEST, j] - rounding)
-    for j in range(LANES):
-        separated = work[RISING, j] + work[FALLING, j] > 0
-        out[j, STATUS] = CONSTANT if work[SPREAD, j] <= 0 else SEPARATED if separated else CONVERGED
-
-
-@njit(error_model="numpy", nogil=True, cache=True)
-def _standardise(x, work, scale):  # type: ignore[no-untyped-def]
-    """Bring each lane to mean 0 and standard deviation 1, in place."""
+def _standardise(x, work, scale, out):  # type: ignore[no-untyped-def]
+    """Bring each lane to mean 0 and standard deviation 1, in place; to 0 where it is constant."""
     n = x.shape[0]
+    work[MEAN], work[SQUARE] = 0.0, 0.0
+    for i in range(n):
+        for j in range(LANES):
+            work[MEAN, j] += x[i, j]
     for j in range(LANES):
         work[MEAN, j] /= n
-        work[SQUARE, j] = 0.0
     for i in range(n):
         for j in range(LANES):
             value = x[i, j] - work[MEAN, j]
@@ -114,45 +90,80 @@ def _standardise(x, work, scale):  # type: ignore[no-untyped-def]
             work[SQUARE, j] += value * value
     for j in range(LANES):
         scale[j] = np.sqrt(work[SQUARE, j] / n)
-        work[SQUARE, j] = 1.0 / scale[j] if scale[j] > 0 else 0.0
+        constant = scale[j] <= ROUNDING * abs(work[MEAN, j])
+        out[j, STATUS] = CONSTANT if constant else CONVERGED
+        work[SQUARE, j] = 0.0 if constant else 1.0 / scale[j]
     for i in range(n):
         for j in range(LANES):
             x[i, j] *= work[SQUARE, j]
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
+def _examine(x, starts, ends, deaths, opens, out):  # type: ignore[no-untyped-def]
+    """Say which lanes have no finite maximum: every event is the extreme of its risk set, or nothing varies in one."""
+    for j in range(LANES):
+        rising, falling, varies = True, True, False
+        highest, lowest = -np.inf, np.inf
+        for k in range(starts.shape[0]):
+            if opens[k]:
+                highest, lowest = -np.inf, np.inf
+            for i in range(starts[k], ends[k]):
+                highest, lowest = max(highest, x[i, j]), min(lowest, x[i, j])
+            for i in range(ends[k] - deaths[k], ends[k]):
+                rising = rising and x[i, j] >= highest
+                falling = falling and x[i, j] <= lowest
+            varies = varies or highest - lowest > ROUNDING * max(abs(highest), abs(lowest))
+        if out[j, STATUS] == CONVERGED and not (varies and not rising and not falling):
+            out[j, STATUS] = SEPARATED if varies else CONSTANT
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
 def _maximise(x, starts, ends, deaths, opens, efron, work, out):  # type: ignore[no-untyped-def]
     """Take Newton's steps until each lane that has a maximum is so near that one more step reaches it."""
-    waiting = 0
     for j in range(LANES):
         work[BETA, j], work[LOW, j], work[HIGH, j] = 0.0, -np.inf, np.inf
         work[READY, j] = 0.0 if out[j, STATUS] == CONVERGED else 1.0
-        waiting += out[j, STATUS] == CONVERGED
+    little, examined = LITTLE_INFORMATION * deaths.sum(), False
     for iteration in range(MAX_ITERATIONS):
-        if waiting == 0:
-            return
         if iteration == 0:
             _derivatives_at_zero(x, starts, ends, deaths, opens, efron, work)
         else:
             _derivatives(x, starts, ends, deaths, opens, efron, work)
+        waiting, doubtful = 0, iteration == MANY_STEPS
         for j in range(LANES):
             if work[READY, j]:
                 continue
             if iteration == 0:
                 out[j, SCORE_STATISTIC] = work[SCORE, j] * work[SCORE, j] / work[INFO, j]
-            step = _newton_step(work, j)
-            work[BETA, j] += step
-            if abs(step) <= SMALL_STEP:
-                work[READY, j], out[j, ITERATIONS] = 1.0, iteration + 1
-                waiting -= 1
+                doubtful = doubtful or not work[INFO, j] > little
+            _newton_step(work, out, j, iteration)
+            doubtful = doubtful or abs(work[BETA, j]) > FAR
+            waiting += work[READY, j] == 0.0
+        if doubtful and not examined:
+            examined = True
+            _examine(x, starts, ends, deaths, opens, out)
+            waiting = _without_those_that_have_none(work, out)
+        if waiting == 0:
+            return
     for j in range(LANES):
         if not work[READY, j]:
             out[j, STATUS] = NOT_CONVERGED
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _newton_step(work, j):  # type: ignore[no-untyped-def]
-    """Return a lane's next step: Newton's if it stays between the signs of the score seen so far, else their middle."""
+def _without_those_that_have_none(work, out):  # type: ignore[no-untyped-def]
+    """Count the lanes that go on, without those that were found to have no finite maximum."""
+    waiting = 0
+    for j in range(LANES):
+        if out[j, STATUS] != CONVERGED:
+            work[READY, j], work[BETA, j] = 1.0, 0.0
+        waiting += work[READY, j] == 0.0
+    return waiting
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def _newton_step(work, out, j, iteration):  # type: ignore[no-untyped-def]
+    """Take a lane's step: Newton's if it stays between the signs of the score seen so far, else to their middle."""
     beta, score = work[BETA, j], work[SCORE, j]
     if score > 0:
         work[LOW, j] = beta
@@ -163,7 +174,9 @@ def _newton_step(work, j):  # type: ignore[no-untyped-def]
         step = LONGEST_STEP if score > 0 else -LONGEST_STEP
     if abs(step) > SMALL_STEP and not work[LOW, j] < beta + step < work[HIGH, j]:
         step = 0.5 * (work[LOW, j] + work[HIGH, j]) - beta
-    return step
+    work[BETA, j] = beta + step
+    if abs(step) <= SMALL_STEP:
+        work[READY, j], out[j, ITERATIONS] = 1.0, iteration + 1
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
