@@ -40,7 +40,7 @@ PATIENTS, GENES, SEED = 500, 20_000, 20230315
 #: Ours is timed on all genes, a rival on so many: at its own speed for some seconds.
 RIVAL_GENES = {"lifelines": 60, "coxph": 1_000, "coxph.fit": 3_000, "maxstat92": 400, "maxstat94": 400}
 #: The median of so many; rivals take turns, so that a busy moment meets them all.
-ROUNDS = 3
+ROUNDS = 5
 SCRIPT = Path(__file__).with_name("univariate_rivals.R")
 TABLE_ONLY = ScanSettings(cuts=("per_sd",), curves=False)
 
