@@ -65,9 +65,10 @@ def markdown(found: UnivariateBenchmark) -> str:
         "",
         f"{about['genes']:,} simulated genes × {about['patients']} patients, {about['events']} events; one covariate a "
         f"model, Efron's ties; one thread. Seconds are the processor's, of {ROUNDS} rounds in which all take turns: "
-        "medians of the seconds and of each round's own ratio; compiling is not in them. Rivals run on the first genes only, at their own speed. The finished "
-        "table begins with a data frame and has normal scores, hazard ratios with intervals, Wald, score and "
-        "likelihood-ratio tests, the test of proportional hazards, q-values and words; the rivals' loops give "
+        "medians of the seconds and of each round's own ratio; compiling is not in them. Rivals run on the first genes "
+        "only, at their own speed. The finished table begins with a data frame and has normal scores, hazard ratios "
+        "with intervals, Wald, score and likelihood-ratio tests, the test of proportional hazards, q-values and words; "
+        "the rivals' loops give "
         "coefficients.",
         "",
         "| ours | µs a gene | rival | µs a gene | genes | ratio | target |",
