@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+#: Numbers, or the words of a category without order.
+ColumnValues = NDArray[Any]
 
 #: Ordered categories, as `features.clinical` writes them; further columns are categories without order.
 ORDERED = {"stage": ("I", "II", "III", "IV"), "grade": ("G1", "G2", "G3", "G4")}
@@ -65,10 +70,13 @@ class ClinicalCovariate:
 
     def raw(self, values: pd.Series) -> Floats:
         """Return the number behind each value; NaN where missing or never seen in training."""
+        return self.of(column_values(self.column, values))
+
+    def of(self, values: ColumnValues) -> Floats:
+        """Return the same of what `column_values` or `parsed_values` made of a column."""
         if self.category is not None:
-            member = (values == self.category).to_numpy(np.float64, na_value=0.0)
-            return np.where(values.isin(self.known).to_numpy(), member, np.nan)
-        return self._bent(raw_numbers(self.column, values))
+            return np.array([_membership(value, self.category, self.known) for value in values], dtype=np.float64)
+        return self._bent(np.asarray(values, dtype=np.float64))
 
     def _bent(self, numbers: Floats) -> Floats:
         if self.above is not None:
@@ -96,15 +104,35 @@ class ClinicalEncoder:
 
     def transform(self, clinical: pd.DataFrame) -> Floats:
         """Return standardised covariates, shape (n_patients, n_covariates); a missing one is 0, the training mean."""
-        standardised = [(c.raw(_column(clinical, c.column)) - c.mean) / c.scale for c in self.covariates]
-        return np.nan_to_num(np.column_stack(standardised)) if standardised else np.empty((len(clinical), 0))
+        return np.nan_to_num(self.standardised(self._values(clinical), len(clinical)))
+
+    def standardised(self, values: Mapping[str, ColumnValues], n_patients: int) -> Floats:
+        """Return standardised covariates, shape (n_patients, n_covariates); NaN where a value is not known.
+
+        Parameters
+        ----------
+        values : mapping of str to array, shape (n_patients,)
+            By column, as `column_values` or `parsed_values` returns them; a column that is absent is not known.
+        n_patients : int
+        """
+        encoded = np.full((n_patients, len(self.covariates)), np.nan)
+        for j, covariate in enumerate(self.covariates):
+            if covariate.column in values:
+                encoded[:, j] = (covariate.of(values[covariate.column]) - covariate.mean) / covariate.scale
+        return encoded
+
+    def unknown(self, standardised: Floats) -> NDArray[np.bool_]:
+        """Return which of `columns` are not known, shape (n_patients, n_columns), from `standardised`."""
+        positions = {covariate.column: j for j, covariate in enumerate(self.covariates)}
+        return np.isnan(standardised[:, list(positions.values())])
 
     def lacking(self, clinical: pd.DataFrame) -> list[tuple[str, ...]]:
         """Return, for each patient, the columns that are read and not known."""
-        unknown: dict[str, NDArray[np.bool_]] = {}
-        for covariate in self.covariates:
-            unknown[covariate.column] = np.isnan(covariate.raw(_column(clinical, covariate.column)))
-        return [tuple(name for name, rows in unknown.items() if rows[i]) for i in range(len(clinical))]
+        unknown = self.unknown(self.standardised(self._values(clinical), len(clinical)))
+        return [tuple(compress(self.columns, row)) for row in unknown]
+
+    def _values(self, clinical: pd.DataFrame) -> dict[str, ColumnValues]:
+        return {name: column_values(name, clinical[name]) for name in self.columns if name in clinical.columns}
 
     @classmethod
     def fit(cls, clinical: pd.DataFrame, columns: tuple[str, ...], *, minimum_known: float) -> ClinicalEncoder:
@@ -122,12 +150,38 @@ class ClinicalEncoder:
         return cls(tuple(c for c in fitted if c is not None))
 
 
+def column_values(column: str, values: pd.Series) -> ColumnValues:
+    """Return what `ClinicalCovariate.of` reads of a column: numbers, or the words of a category without order."""
+    return raw_numbers(column, values) if column in NUMERIC or column in ORDERED else values.to_numpy(object)
+
+
+def parsed_values(column: str, values: Sequence[float | str | None]) -> ColumnValues:
+    """Return the same for values that `features.clinical` has read."""
+    if column in NUMERIC:
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    if column in ORDERED:
+        return _ranks(column, values)
+    words = np.empty(len(values), dtype=object)
+    words[:] = values
+    return words
+
+
 def raw_numbers(column: str, values: pd.Series) -> Floats:
     """Return ages as they are and ordered categories as ranks from 1; NaN where missing."""
     if column in NUMERIC:
         return np.asarray(pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan))
-    ranks = {category: float(rank) for rank, category in enumerate(ORDERED[column], start=1)}
-    return np.array([ranks.get(value, np.nan) for value in values.tolist()], dtype=np.float64)
+    return _ranks(column, values.tolist())
+
+
+def _ranks(column: str, values: Sequence[object]) -> Floats:
+    ranks: dict[object, float] = {category: float(rank) for rank, category in enumerate(ORDERED[column], start=1)}
+    return np.array([ranks.get(value, np.nan) for value in values], dtype=np.float64)
+
+
+def _membership(value: object, category: str, known: tuple[str, ...]) -> float:
+    if not isinstance(value, str) or value not in known:
+        return np.nan
+    return float(value == category)
 
 
 def _column(clinical: pd.DataFrame, column: str) -> pd.Series:

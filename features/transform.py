@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -126,7 +126,7 @@ class FeatureState:
             asks ``clinical.missing`` first.
         """
         scores = self.gene_scores(expression)
-        derived = [(_raw_term(term, scores, self._positions) - term.mean) / term.scale for term in self.terms]
+        derived = [(raw_term(term, scores, self._positions) - term.mean) / term.scale for term in self.terms]
         return np.column_stack([scores, *derived, self.clinical.transform(clinical)])
 
 
@@ -239,17 +239,33 @@ def derived_terms(panel: Panel, genes: tuple[str, ...]) -> list[DerivedTerm]:
     return terms
 
 
-def _raw_term(term: DerivedTerm, scores: Floats, positions: Mapping[str, int]) -> Floats:
-    first, second = (scores[:, [positions[gene] for gene in side]] for side in (term.first, term.second))
+def raw_term(term: DerivedTerm, scores: Floats, positions: Mapping[str, int]) -> Floats:
+    """Return a term before it is standardised, shape (n_patients,), from filled normal scores.
+
+    Parameters
+    ----------
+    term : DerivedTerm
+    scores : array, shape (n_patients, n_genes)
+    positions : mapping of str to int
+        Where each gene stands.
+    """
+    first = _mean_of(scores, [positions[gene] for gene in term.first])
     if not term.second:
-        return np.asarray(first.mean(axis=1))
-    if term.kind == "interaction":
-        return np.asarray(first.mean(axis=1) * second.mean(axis=1))
-    return np.asarray(first.mean(axis=1) - second.mean(axis=1))
+        return first
+    second = _mean_of(scores, [positions[gene] for gene in term.second])
+    return np.asarray(first * second if term.kind == "interaction" else first - second)
+
+
+def _mean_of(scores: Floats, columns: Sequence[int]) -> Floats:
+    # Column by column: `mean` may add up a patient alone in another order than the same among many.
+    total = scores[:, columns[0]].copy()
+    for j in columns[1:]:
+        total += scores[:, j]
+    return np.asarray(total / len(columns))
 
 
 def _fit_term(term: DerivedTerm, scores: Floats, positions: Mapping[str, int]) -> DerivedTerm:
-    raw = _raw_term(term, scores, positions)
+    raw = raw_term(term, scores, positions)
     scale = float(raw.std())
     # A constant's standard deviation is the rounding of its mean; normal scores are of the order of 1.
     return replace(term, mean=float(raw.mean()), scale=scale if scale > 1e-9 else 1.0)
