@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import gc
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import bentoml
 
-from serving.champions import Champions, Snapshot
-from serving.middleware import Edge
-from serving.registry import Registry
-from serving.routes import score_body
 from serving.schemas import ScoreRequest, ScoreResponse
 from serving.settings import settings
+
+if TYPE_CHECKING:
+    from serving.champions import Snapshot
+    from serving.middleware import Edge
+
+# The process that only starts the workers imports this module too, before any of them begins: what scores is
+# imported by the workers.
+# ruff: noqa: PLC0415
 
 #: Large requests that one worker works on at once; the interpreter runs one of them at a time anyway.
 _LARGE_AT_ONCE = 2
@@ -50,6 +55,9 @@ class PrognosisService:
     """Scores patients with the champions of the model registry."""
 
     def __init__(self) -> None:
+        from serving.champions import Champions
+        from serving.registry import Registry
+
         registry = Registry(settings().tracking_uri, settings().bundle_cache)
         self._champions = Champions(registry, poll_seconds=settings().poll_seconds)
         self._champions.start(patience_seconds=_REGISTRY_PATIENCE_SECONDS)
@@ -67,6 +75,8 @@ class PrognosisService:
     @bentoml.api  # type: ignore[untyped-decorator]
     def score(self, request: ScoreRequest, /) -> ScoreResponse:
         """Score patients with the model of a cancer type and endpoint."""
+        from serving.routes import score_body
+
         # Over HTTP `serving.middleware.Edge` answers first; this is the same for callers within Python.
         answer = score_body(self.snapshot, request.model_dump_json().encode())
         return ScoreResponse.model_validate_json(answer)
@@ -77,6 +87,12 @@ class PrognosisService:
         self._champions.stop()
 
 
+def _edge(app: Any, **options: Any) -> Edge:
+    from serving.middleware import Edge
+
+    return Edge(app, **options)
+
+
 PrognosisService.add_asgi_middleware(  # type: ignore[attr-defined]
-    Edge, desk=bentoml.get_current_service, timeout_seconds=settings().timeout_seconds
+    _edge, desk=bentoml.get_current_service, timeout_seconds=settings().timeout_seconds
 )
