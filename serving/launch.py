@@ -7,10 +7,11 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from features.errors import PrognosisError
-from serving.settings import Settings, settings
+from serving.settings import Settings, SettingsError, settings
 
 SERVICE = "serving.service:PrognosisService"
 
@@ -43,6 +44,7 @@ def launch(
     port: int | None = None,
     host: str | None = None,
     workers: int | None = None,
+    bundles: Path | None = None,
     installation: Settings | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Launch:
@@ -52,6 +54,8 @@ def launch(
     ----------
     port, host, workers
         Where to listen, and with how many scoring processes.
+    bundles : Path or None
+        A folder of exported models that are served instead of the registry's.
     installation : Settings or None
         Those of this process unless given.
     environment : mapping of str to str
@@ -75,11 +79,15 @@ def launch(
         "BENTOML_DO_NOT_TRACK": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     }
+    if (served := bundles or chosen.bundles) is not None:
+        own["PROGNOSIS_BUNDLES"] = str(require_folder(served))
     command = (sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", host, "--port", str(port))
     return Launch(command, {**environment, **own}, f"http://{host}:{port}")
 
 
-def serve(*, port: int | None = None, host: str | None = None, workers: int | None = None) -> NoReturn:
+def serve(
+    *, port: int | None = None, host: str | None = None, workers: int | None = None, bundles: Path | None = None
+) -> NoReturn:
     """Become the service: this process is replaced, so signals reach it and its exit code is its own.
 
     Raises
@@ -87,10 +95,23 @@ def serve(*, port: int | None = None, host: str | None = None, workers: int | No
     PortTakenError
         If the port is in use.
     """
-    start = launch(port=port, host=host, workers=workers)
+    start = launch(port=port, host=host, workers=workers, bundles=bundles)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(start.command[0], start.command, dict(start.environment))  # noqa: S606
+
+
+def require_folder(bundles: Path) -> Path:
+    """Return the absolute path of a folder of exported models.
+
+    Raises
+    ------
+    SettingsError
+        If it is none.
+    """
+    if not bundles.is_dir():
+        raise SettingsError(f"{bundles}: is no folder; name the one that models were exported to.")
+    return bundles.absolute()
 
 
 def require_free_port(port: int, *, host: str) -> None:

@@ -39,6 +39,8 @@ class Settings:
         ``PROGNOSIS_TIMEOUT_SECONDS``: after which a request is given up.
     body_limit_bytes : int
         ``PROGNOSIS_BODY_LIMIT_BYTES``: the largest request body that is read.
+    bundles : Path or None
+        ``PROGNOSIS_BUNDLES``: a folder of exported models that are served instead of the registry's.
     """
 
     home: Path
@@ -50,6 +52,7 @@ class Settings:
     poll_seconds: float = 10.0
     timeout_seconds: float = 30.0
     body_limit_bytes: int = 32 * 2**20
+    bundles: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -72,6 +75,7 @@ class Settings:
             poll_seconds=_number(given, "PROGNOSIS_POLL_SECONDS", default=cls.poll_seconds),
             timeout_seconds=_number(given, "PROGNOSIS_TIMEOUT_SECONDS", default=cls.timeout_seconds),
             body_limit_bytes=int(_number(given, "PROGNOSIS_BODY_LIMIT_BYTES", default=cls.body_limit_bytes)),
+            bundles=_folder(given["PROGNOSIS_BUNDLES"], default=home) if "PROGNOSIS_BUNDLES" in given else None,
         )
 
     @property
