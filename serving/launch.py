@@ -1,4 +1,4 @@
-"""Starts the service as a process: the command, its environment, and the check that the port is free."""
+"""Starts the service as a process: the command, its environment, and the checks that it may listen there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from features.errors import PrognosisError
+from serving.binding import bound_address
 from serving.settings import Settings, SettingsError, settings
 
 SERVICE = "serving.service:PrognosisService"
@@ -63,12 +64,17 @@ def launch(
 
     Raises
     ------
+    BindingError
+        If the host is not known, or if other machines reach it and there is no token.
+    TokensError
+        If the tokens cannot be read.
     PortTakenError
         If the port is in use.
     """
     chosen = installation or settings()
     port = chosen.port if port is None else port
-    host = chosen.host if host is None else host
+    # BentoML takes addresses only, and what was checked is what must be listened on.
+    host = bound_address(host or chosen.host, tokens_file=chosen.tokens_file)
     require_free_port(port, host=host)
     own = {
         "PROGNOSIS_HOME": str(chosen.home),
@@ -79,10 +85,12 @@ def launch(
         "BENTOML_DO_NOT_TRACK": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     }
+    if chosen.tokens_file is not None:
+        own["PROGNOSIS_TOKENS_FILE"] = str(chosen.tokens_file)
     if (served := bundles or chosen.bundles) is not None:
         own["PROGNOSIS_BUNDLES"] = str(require_folder(served))
     command = (sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", host, "--port", str(port))
-    return Launch(command, {**environment, **own}, f"http://{host}:{port}")
+    return Launch(command, {**environment, **own}, f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
 
 def serve(
@@ -92,8 +100,8 @@ def serve(
 
     Raises
     ------
-    PortTakenError
-        If the port is in use.
+    BindingError, TokensError, PortTakenError
+        As `launch` does.
     """
     start = launch(port=port, host=host, workers=workers, bundles=bundles)
     sys.stdout.flush()

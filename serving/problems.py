@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
+Headers = Sequence[tuple[str, str]]
 _TYPE_PREFIX = "urn:ctc-prognosis:problem:"
 
 #: The kinds of problems: status and title of each, by the last part of its type.
 KINDS: Mapping[str, tuple[int, str]] = {
     "malformed-request": (400, "The request is malformed"),
+    "token-needed": (401, "A token is needed"),
+    "not-guarded": (403, "The service has no tokens and answers on its own machine only"),
     "not-found": (404, "There is nothing at this address"),
     "no-such-model": (404, "There is no such model"),
     "method-not-allowed": (405, "This address does not answer that method"),
+    "upload-timeout": (408, "The request body did not arrive in time"),
     "body-too-large": (413, "The request body is too large"),
+    "address-too-long": (414, "The address is too long"),
     "unsupported-media-type": (415, "The request body is not JSON"),
     "invalid-request": (422, "The request is not valid"),
     "not-scorable": (422, "The request cannot be scored"),
+    "too-many-requests": (429, "Too much was asked for in a minute"),
+    "headers-too-large": (431, "The request headers are too large"),
     "internal-error": (500, "The service failed"),
     "not-ready": (503, "The service is not ready"),
     "timeout": (504, "The request took too long"),
@@ -44,6 +51,11 @@ class Problem(BaseModel):
         status, title = KINDS[kind]
         return cls(type=_TYPE_PREFIX + kind, title=title, status=status, detail=detail, field=field)
 
+    @property
+    def kind(self) -> str:
+        """The last part of its type: a key of `KINDS`, or ``blank``."""
+        return self.type.rpartition(":")[2]
+
     @classmethod
     def of_status(cls, status: int, detail: str) -> Problem:
         """Return the problem that an HTTP status alone tells of."""
@@ -55,11 +67,24 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """Ends the answering of a request with a problem."""
+    """Ends the answering of a request with a problem.
 
-    def __init__(self, kind: str, detail: str, *, field: str | None = None) -> None:
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    detail : str
+        What is wrong here, and how to mend it; never a patient's value.
+    field : str or None
+        The part of the request that is at fault.
+    headers : sequence of (str, str)
+        What the answer says beside the problem, ``Retry-After`` for example.
+    """
+
+    def __init__(self, kind: str, detail: str, *, field: str | None = None, headers: Headers = ()) -> None:
         super().__init__(kind)
         self.problem = Problem.of(kind, detail, field=field)
+        self.headers = headers
 
     @classmethod
     def of(cls, problem: Problem) -> ProblemError:
@@ -69,8 +94,9 @@ class ProblemError(Exception):
         return error
 
 
-def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+def problem_response(problem: Problem, headers: Headers = ()) -> Response:
     """Return the problem as an HTTP response."""
-    return Response(
-        problem.model_dump_json(), status_code=problem.status, media_type=MEDIA_TYPE, headers=dict(headers or {})
-    )
+    response = Response(problem.model_dump_json(), status_code=problem.status, media_type=MEDIA_TYPE)
+    for name, value in headers:
+        response.headers.append(name, value)
+    return response

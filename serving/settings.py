@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,13 @@ from pathlib import Path
 from features.errors import PrognosisError
 
 _ROOT = Path(__file__).resolve().parents[1]
+#: What turns a limit off.
+_OFF = "off"
+_TOKENS = "tokens"
+_LOGS = ("json", "text", _OFF)
+#: Limits of a service with tokens: far above what a pipeline does, far below what would starve the others.
+_REQUESTS_PER_MINUTE = 6_000.0
+_PROFILES_PER_MINUTE = 1_000_000.0
 
 
 class SettingsError(PrognosisError):
@@ -41,6 +49,14 @@ class Settings:
         ``PROGNOSIS_BODY_LIMIT_BYTES``: the largest request body that is read.
     bundles : Path or None
         ``PROGNOSIS_BUNDLES``: a folder of exported models that are served instead of the registry's.
+    tokens_file : Path or None
+        ``PROGNOSIS_TOKENS_FILE``, else ``tokens`` under `home` if it is there: who may use the service. None: whoever
+        reaches it.
+    requests_per_minute, profiles_per_minute : float
+        ``PROGNOSIS_RATE_PER_MINUTE`` and ``PROGNOSIS_PROFILES_PER_MINUTE``, or ``off``: what one token may ask for,
+        over all workers. Unless set, there is a limit where there are tokens. Infinite: no limit.
+    log : str
+        ``PROGNOSIS_LOG``: a line a request as ``json`` or ``text``, or ``off``.
     """
 
     home: Path
@@ -51,8 +67,12 @@ class Settings:
     workers: int = 2
     poll_seconds: float = 10.0
     timeout_seconds: float = 30.0
-    body_limit_bytes: int = 32 * 2**20
+    body_limit_bytes: int = 64 * 2**20
     bundles: Path | None = None
+    tokens_file: Path | None = None
+    requests_per_minute: float = math.inf
+    profiles_per_minute: float = math.inf
+    log: str = "json"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -61,10 +81,12 @@ class Settings:
         Raises
         ------
         SettingsError
-            If a number is none, or is not positive.
+            If a number is none, or is not positive, or if there is no such kind of log.
         """
         given = {name: value for name, value in environment.items() if value.strip()}
         home = _folder(given.get("PROGNOSIS_HOME"), default=_default_home())
+        tokens_file = _tokens_file(given.get("PROGNOSIS_TOKENS_FILE"), home)
+        requests, profiles = (_REQUESTS_PER_MINUTE, _PROFILES_PER_MINUTE) if tokens_file else (math.inf, math.inf)
         return cls(
             home=home,
             tracking_uri=given.get("MLFLOW_TRACKING_URI", f"sqlite:///{home / 'mlflow.db'}"),
@@ -76,12 +98,21 @@ class Settings:
             timeout_seconds=_number(given, "PROGNOSIS_TIMEOUT_SECONDS", default=cls.timeout_seconds),
             body_limit_bytes=int(_number(given, "PROGNOSIS_BODY_LIMIT_BYTES", default=cls.body_limit_bytes)),
             bundles=_folder(given["PROGNOSIS_BUNDLES"], default=home) if "PROGNOSIS_BUNDLES" in given else None,
+            tokens_file=tokens_file,
+            requests_per_minute=_limit(given, "PROGNOSIS_RATE_PER_MINUTE", default=requests),
+            profiles_per_minute=_limit(given, "PROGNOSIS_PROFILES_PER_MINUTE", default=profiles),
+            log=_log(given),
         )
 
     @property
     def artifacts(self) -> Path:
         """Where MLflow keeps artefacts when it writes to this machine."""
         return self.home / "artifacts"
+
+    @property
+    def new_tokens_file(self) -> Path:
+        """Where a token is kept that is made now."""
+        return self.tokens_file or self.home / _TOKENS
 
     @property
     def bundle_cache(self) -> Path:
@@ -102,6 +133,24 @@ def _default_home() -> Path:
 
 def _folder(value: str | None, *, default: Path) -> Path:
     return Path(value).expanduser().absolute() if value else default
+
+
+def _tokens_file(given: str | None, home: Path) -> Path | None:
+    # A file that was named and is not there must not open the service: whoever reads it says so.
+    if given is not None:
+        return _folder(given, default=home)
+    return home / _TOKENS if (home / _TOKENS).exists() else None
+
+
+def _limit(given: Mapping[str, str], name: str, *, default: float) -> float:
+    return math.inf if given.get(name, "").strip() == _OFF else _number(given, name, default=default)
+
+
+def _log(given: Mapping[str, str]) -> str:
+    kind = given.get("PROGNOSIS_LOG", Settings.log).strip()
+    if kind not in _LOGS:
+        raise SettingsError(f"environment variable PROGNOSIS_LOG is {kind!r}; it must be one of {', '.join(_LOGS)}.")
+    return kind
 
 
 def _number(given: Mapping[str, str], name: str, *, default: float) -> float:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -18,7 +22,9 @@ from starlette.routing import Route
 from features.errors import CohortError
 from serving.champions import Snapshot
 from serving.middleware import Edge
+from serving.settings import Settings
 
+OPEN = Settings(home=Path(), tracking_uri="", cohorts=Path(), timeout_seconds=0.2, body_limit_bytes=100)
 SECRET = "7.318293847"
 
 
@@ -53,14 +59,22 @@ async def teapot(_: Request) -> Response:
     raise HTTPException(418)
 
 
-def answer(endpoint: Callable[[Request], object], method: str = "GET") -> httpx.Response:
+def answer(
+    endpoint: Callable[[Request], object],
+    method: str = "GET",
+    *,
+    installation: Settings = OPEN,
+    log: list[bytes] | None = None,
+    base: str = "http://edge",
+    **asked: Any,
+) -> httpx.Response:
     """Ask for an address of BentoML's that behaves as the endpoint does."""
-    behind = Starlette(routes=[Route("/livez", endpoint)])
-    edge = Edge(behind, desk=Desk, timeout_seconds=0.2)
+    behind = Starlette(routes=[Route("/livez", endpoint, methods=["GET", "POST"])])
+    edge = Edge(behind, desk=Desk, installation=installation, write=(log if log is not None else []).append)
 
     async def ask() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url="http://edge") as http:
-            return await http.request(method, "/livez")
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url=base) as http:
+            return await http.request(method, "/livez", **asked)
 
     return asyncio.run(ask())
 
@@ -90,9 +104,9 @@ def test_an_error_in_another_shape_is_converted_and_its_body_dropped():
 
 
 def test_plain_text_of_the_framework_is_converted_and_the_allowed_methods_kept():
-    response = answer(own_shape, method="POST")
+    response = answer(own_shape, method="DELETE")
     assert response.json()["type"].endswith(":method-not-allowed")
-    assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD"}
+    assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
 
 def test_a_status_that_nobody_thought_of_is_a_problem_too():

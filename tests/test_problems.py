@@ -30,7 +30,7 @@ def test_a_status_with_a_kind_has_its_type():
 
 
 def test_headers_are_kept():
-    assert problem_response(Problem.of("method-not-allowed", "no"), {"Allow": "POST"}).headers["allow"] == "POST"
+    assert problem_response(Problem.of("method-not-allowed", "no"), [("Allow", "POST")]).headers["allow"] == "POST"
 
 
 def test_the_error_carries_the_problem_and_its_message_carries_nothing_of_the_request():
