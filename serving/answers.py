@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -23,9 +24,11 @@ from serving.schemas import (
     GateClause,
     HazardRatio,
     HazardRatios,
+    Health,
     ModelBlock,
     Models,
     RefusedModel,
+    RegistryBlock,
     ScoreRequest,
     VariantBlock,
 )
@@ -34,8 +37,8 @@ from training.results import Estimate
 from training.scoring import PatientScore, Profile, ProfileError, RequestError, score_profiles
 
 if TYPE_CHECKING:
-    from serving.champions import ServedModel, Snapshot
-    from serving.registry import RegisteredVersion
+    from serving.bundle_cache import RegisteredVersion
+    from serving.champions import RefusedVersion, ServedModel, Snapshot
 
 CLINICAL = "clinical"
 GENES_ONLY = "genes_only"
@@ -120,10 +123,31 @@ def cancer_types(snapshot: Snapshot) -> CancerTypes:
 def models(snapshot: Snapshot) -> Models:
     """List the models that answer, and those that were refused."""
     refused = [
-        RefusedModel(name=name, version=registered.version, reason=reason)
-        for name, (registered, reason) in snapshot.refused.items()
+        RefusedModel(name=name, version=each.registered.version, reason=each.reason, since=_time(each.since))
+        for name, each in snapshot.refused.items()
     ]
-    return Models(models=[served.rendered.block for served in snapshot.models.values()], refused=refused)
+    return Models(
+        models=[served.rendered.block for served in snapshot.models.values()],
+        refused=refused,
+        served_since=_since(snapshot.models),
+        registry=RegistryBlock(
+            reachable=snapshot.registry_reachable,
+            answered_at=_time(snapshot.answered_at) if snapshot.answered_at else None,
+            problem=snapshot.away,
+        ),
+    )
+
+
+def health(snapshot: Snapshot) -> Health:
+    """Say what is loaded, and since when."""
+    return Health(
+        status="ready",
+        models=len(snapshot.models),
+        registry_reachable=snapshot.registry_reachable,
+        registry_answered_at=_time(snapshot.answered_at) if snapshot.answered_at else None,
+        served_since=_since(snapshot.models),
+        refused_since=_since(snapshot.refused),
+    )
 
 
 def hazard_ratios(served: ServedModel) -> HazardRatios:
@@ -246,6 +270,14 @@ def _variant_block(variant: Variant) -> VariantBlock:
 
 def _figure(estimate: Estimate) -> Figure:
     return Figure(value=_finite(estimate.value), lower=_finite(estimate.lower), upper=_finite(estimate.upper))
+
+
+def _since(entries: Mapping[str, ServedModel] | Mapping[str, RefusedVersion]) -> dict[str, str]:
+    return {name: _time(entry.since) for name, entry in entries.items()}
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _finite(value: float) -> float | None:

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from features.errors import PrognosisError
 from serving.answers import RenderedModel, render
+from serving.bundle_cache import Listing, RegisteredVersion, RegistryAwayError, require_digest
+from serving.patience import Patience, Source
 from serving.problems import ProblemError
-from serving.registry import RegisteredVersion, Registry, RegistryAwayError
 from training.bundle import BundleError, read_bundle
 from training.model import PrognosticModel
 
 _LOG = logging.getLogger("bentoml.prognosis")
 _STOP_SECONDS = 5.0
+_NOT_ASKED = "the model registry was not asked yet."
+#: What is here already is served this long before the registry is asked: the first import of its client takes
+#: seconds, in which the start and the first requests would have to share the interpreter with it.
+_HEAD_START_SECONDS = 1.0
+#: How long one question to the registry may take.
+_SILENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model in memory, and what the registry says of it."""
+    """A model in memory, what the registry says of it, and since when this process serves it (UTC)."""
 
     registered: RegisteredVersion
     model: PrognosticModel
     rendered: RenderedModel
+    since: datetime
+
+
+@dataclass(frozen=True)
+class RefusedVersion:
+    """A registered version that is not served, why, and since when this process refuses it (UTC)."""
+
+    registered: RegisteredVersion
+    reason: str
+    since: datetime
 
 
 @dataclass(frozen=True)
@@ -36,15 +55,23 @@ class Snapshot:
     ----------
     models : mapping of str to ServedModel
         By registered name, in order.
-    refused : mapping of str to (RegisteredVersion, reason)
+    refused : mapping of str to RefusedVersion
         Registered models whose bundle could not be read; an older version may still be among `models`.
-    registry_reachable : bool
-        Whether the registry answered when it was last asked.
+    away : str or None
+        Why the registry could not be asked when it was last tried; None where it answered.
+    answered_at : datetime or None
+        When it last answered (UTC), perhaps to an earlier process; None if it never did.
     """
 
     models: Mapping[str, ServedModel] = field(default_factory=lambda: MappingProxyType({}))
-    refused: Mapping[str, tuple[RegisteredVersion, str]] = field(default_factory=lambda: MappingProxyType({}))
-    registry_reachable: bool = False
+    refused: Mapping[str, RefusedVersion] = field(default_factory=lambda: MappingProxyType({}))
+    away: str | None = _NOT_ASKED
+    answered_at: datetime | None = None
+
+    @property
+    def registry_reachable(self) -> bool:
+        """Whether the registry answered when it was last asked."""
+        return self.away is None
 
     def find(self, cancer_type: str, endpoint: str, *, kind: str) -> ServedModel:
         """Return the model of a cancer type and endpoint.
@@ -59,7 +86,7 @@ class Snapshot:
         if served is not None:
             return served
         if name in self.refused:
-            raise ProblemError("not-ready", f"{name} is registered, but is not served: {self.refused[name][1]}")
+            raise ProblemError("not-ready", f"{name} is registered, but is not served: {self.refused[name].reason}")
         types = sorted({served.model.cancer_type for served in self.models.values()})
         if cancer_type not in types:
             detail = f"no model for cancer type {cancer_type!r}; available: {', '.join(types) or 'none'}."
@@ -72,18 +99,26 @@ class Snapshot:
 
 
 class Champions:
-    """Holds the snapshot and follows the registry in a thread of its own.
+    """Holds the snapshot and follows the source of the models in a thread of its own.
 
     Parameters
     ----------
-    registry : Registry
+    source : Source
     poll_seconds : float
         How long to wait between two looks at the aliases.
+    silence_seconds : float
+        How long one question to the source may take.
+
+    Notes
+    -----
+    A snapshot is put together beside the one that is served, and takes its place in one assignment: whoever took one
+    answers from it to the end.
     """
 
-    def __init__(self, registry: Registry, *, poll_seconds: float) -> None:
-        self._registry = registry
+    def __init__(self, source: Source, *, poll_seconds: float, silence_seconds: float = _SILENCE_SECONDS) -> None:
+        self._source = Patience(source, seconds=silence_seconds)
         self._poll_seconds = poll_seconds
+        self._listing = Listing()
         self._snapshot = Snapshot()
         self._stopped = threading.Event()
         self._looked = threading.Event()
@@ -95,10 +130,12 @@ class Champions:
         return self._snapshot
 
     def start(self, *, patience_seconds: float) -> None:
-        """Load the models, then follow the registry; go on without it where it does not answer in time."""
+        """Serve what is here, then follow the source; where nothing is here, wait for its first answer in time."""
+        self._listing = self._source.last_listing()
+        self._swap(away=self._snapshot.away)
         self._thread.start()
-        if not self._looked.wait(patience_seconds):
-            self._serve_what_is_here()
+        if not self._snapshot.models:
+            self._looked.wait(patience_seconds)
 
     def stop(self) -> None:
         """End the thread; one that waits for an absent registry ends with the process."""
@@ -106,60 +143,51 @@ class Champions:
         self._thread.join(timeout=_STOP_SECONDS)
 
     def refresh(self) -> None:
-        """Look at the registry once; on every failure what is served stays."""
+        """Look at the source once; on every failure what is served stays."""
         try:
-            versions = self._registry.versions()
+            self._listing = self._source.listing()
         except RegistryAwayError as away:
-            self._note_registry(away)
-            if not self._snapshot.models:
-                self._serve_what_is_here()
-            return
-        self._note_registry(None)
-        self._swap(versions, registry_reachable=True)
+            # What it said last still counts: a bundle that could not be read then may be readable now.
+            self._listing = self._listing if self._listing.versions else self._source.last_listing()
+            self._swap(away=str(away))
+        else:
+            self._swap(away=None)
 
     def _follow(self) -> None:
+        if self._snapshot.models:
+            self._stopped.wait(_HEAD_START_SECONDS)
         while not self._stopped.is_set():
             try:
                 self.refresh()
             except Exception:
                 _LOG.exception("the registry could not be followed; what is served stays")
+            if not self._looked.is_set():
+                # The registry's client is large, and stays: no collection needs to look at it.
+                gc.freeze()
             self._looked.set()
             self._stopped.wait(self._poll_seconds)
 
-    def _serve_what_is_here(self) -> None:
-        self._swap(self._registry.last_versions(), registry_reachable=False)
-
-    def _note_registry(self, away: RegistryAwayError | None) -> None:
-        reachable = away is None
-        if away is not None and (self._snapshot.registry_reachable or not self._looked.is_set()):
-            _LOG.warning("%s", away)
-        elif reachable and self._looked.is_set() and not self._snapshot.registry_reachable:
-            _LOG.info("the model registry answers again")
-        now = self._snapshot
-        self._snapshot = Snapshot(now.models, now.refused, registry_reachable=reachable)
-
-    def _swap(self, versions: tuple[RegisteredVersion, ...], *, registry_reachable: bool) -> None:
+    def _swap(self, *, away: str | None) -> None:
         before = self._snapshot
         models: dict[str, ServedModel] = {}
-        refused: dict[str, tuple[RegisteredVersion, str]] = {}
-        for version in versions:
+        refused: dict[str, RefusedVersion] = {}
+        for version in self._listing.versions:
             old = before.models.get(version.name)
             try:
-                models[version.name] = self._load(version, old)
-            except (BundleError, RegistryAwayError) as error:
-                refused[version.name] = (version, str(error))
+                models[version.name] = self._loaded(version, old)
+            except PrognosisError as error:
+                refused[version.name] = _refused(version, str(error), before)
                 if old is not None:
                     models[version.name] = old
-        _report(before, models, refused)
-        self._snapshot = Snapshot(
-            MappingProxyType(models), MappingProxyType(refused), registry_reachable=registry_reachable
-        )
+        now = Snapshot(MappingProxyType(models), MappingProxyType(refused), away, self._listing.read_at)
+        _report(before, now)
+        self._snapshot = now
 
-    def _load(self, version: RegisteredVersion, old: ServedModel | None) -> ServedModel:
+    def _loaded(self, version: RegisteredVersion, old: ServedModel | None) -> ServedModel:
         if old is not None and old.registered == version:
             return old
         try:
-            model = read_bundle(self._registry.bundle(version))
+            return self._read(version)
         except PrognosisError:
             raise
         # A bundle whose digest is right and that still cannot be read was written by other code than this.
@@ -167,19 +195,34 @@ class Champions:
             raise BundleError(
                 f"{version.name} version {version.version}: {type(error).__name__} on reading."
             ) from error
+
+    def _read(self, version: RegisteredVersion) -> ServedModel:
+        folder = self._source.bundle(version)
+        model = read_bundle(folder)
+        # What was read may have been changed since the source compared its digest.
+        require_digest(folder, version)
         if model.name != version.name:
             raise BundleError(f"{version.name} version {version.version}: the bundle is of {model.name}.")
-        return ServedModel(version, model, render(version, model))
+        return ServedModel(version, model, render(version, model), datetime.now(UTC))
 
 
-def _report(
-    before: Snapshot, models: Mapping[str, ServedModel], refused: Mapping[str, tuple[RegisteredVersion, str]]
-) -> None:
-    for name, served in models.items():
+def _refused(version: RegisteredVersion, reason: str, before: Snapshot) -> RefusedVersion:
+    known = before.refused.get(version.name)
+    since = known.since if known is not None and known.registered == version else datetime.now(UTC)
+    return RefusedVersion(version, reason, since)
+
+
+def _report(before: Snapshot, now: Snapshot) -> None:
+    if now.away is None and before.away not in (None, _NOT_ASKED):
+        _LOG.info("the model registry answers again")
+    elif now.away is not None and now.away != before.away:
+        _LOG.warning("%s", now.away)
+    for name, served in now.models.items():
         if before.models.get(name) is not served:
             _LOG.info("%s: serving version %s (%s)", name, served.registered.version, served.registered.alias)
-    for name in before.models.keys() - models.keys():
+    for name in before.models.keys() - now.models.keys():
         _LOG.info("%s: no longer served, it bears no alias any more", name)
-    for name, (version, reason) in refused.items():
-        if before.refused.get(name) != (version, reason):
-            _LOG.error("%s: version %s refused: %s", name, version.version, reason)
+    for name, refused in now.refused.items():
+        known = before.refused.get(name)
+        if known is None or (known.registered, known.reason) != (refused.registered, refused.reason):
+            _LOG.error("%s: version %s refused: %s", name, refused.registered.version, refused.reason)

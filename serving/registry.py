@@ -1,51 +1,26 @@
-"""The model registry as the service sees it: which versions bear an alias, and their bundles on this machine."""
+"""The model registry as the service sees it: which versions bear an alias, and where their bundles are."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import logging
-import tempfile
+import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from features.errors import PrognosisError
-from training.bundle import BundleError, bundle_digest
+from serving.bundle_cache import BundleCache, Listing, RegisteredVersion, RegistryAwayError
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import RegisteredModel
 
-_LOG = logging.getLogger("bentoml.prognosis")
 #: In the order in which they are preferred.
 ALIASES = ("champion", "candidate")
 _SQLITE = "sqlite:///"
-
-
-class RegistryAwayError(PrognosisError):
-    """The registry does not answer, or does not exist yet."""
-
-
-@dataclass(frozen=True)
-class RegisteredVersion:
-    """A version of a registered model that bears an alias.
-
-    Parameters
-    ----------
-    name : str
-        ``KIRC-OS``.
-    version : str
-    alias : str
-        ``champion``, or ``candidate`` where there is no champion.
-    digest : str
-        What the bundle's digest must be, by the registry.
-    """
-
-    name: str
-    version: str
-    alias: str
-    digest: str
+#: In one answer, so that no model that is made or deleted meanwhile moves another between two pages; MLflow's most.
+_PAGE = 1000
+_GONE = "RESOURCE_DOES_NOT_EXIST"
 
 
 class Registry:
@@ -56,43 +31,37 @@ class Registry:
     tracking_uri : str
         MLflow's.
     cache : Path
-        Folder of the fetched bundles and of the list of versions that was read last.
-
-    Notes
-    -----
-    What was fetched is told apart by registry, version and digest: version numbers start anew where a model was
-    deleted, and two registries may share a name.
+        Folder of what was fetched, of this registry and of others.
     """
 
     def __init__(self, tracking_uri: str, cache: Path) -> None:
         self._tracking_uri = tracking_uri
-        self._cache = cache / hashlib.sha256(tracking_uri.encode()).hexdigest()[:12]
-        self._listing = self._cache / "versions.json"
-        self._digests: dict[tuple[str, str, int], str | None] = {}
+        self._cache = BundleCache(cache / hashlib.sha256(tracking_uri.encode()).hexdigest()[:12])
+        self._digests: dict[tuple[str, str, int], str] = {}
 
-    def versions(self) -> tuple[RegisteredVersion, ...]:
+    def listing(self) -> Listing:
         """Ask the registry for the versions to serve, one a registered model, by name.
 
         Raises
         ------
         RegistryAwayError
-            If it does not answer.
+            If it does not answer, or if it holds no model at all though it did: that is another registry, or one
+            whose database was lost.
         """
         self._require_database()
         try:
-            found = tuple(sorted(self._served_versions(), key=lambda version: version.name))
+            models = list(self._registered_models())
+            found = tuple(sorted(self._served_versions(models), key=lambda version: version.name))
         # MLflow raises its own, SQLAlchemy's, requests' and the operating system's errors when a store is away.
         except Exception as error:
-            raise RegistryAwayError(f"the model registry does not answer ({type(error).__name__}).") from error
-        self._keep_listing(found)
-        return found
+            raise RegistryAwayError(f"the model registry does not answer ({_kind(error)}).") from error
+        if not models and self.last_listing().versions:
+            raise RegistryAwayError("the model registry is empty, though it held models; check MLFLOW_TRACKING_URI.")
+        return self._cache.keep(found)
 
-    def last_versions(self) -> tuple[RegisteredVersion, ...]:
-        """Return what `versions` returned last, perhaps in an earlier process; nothing if it never did."""
-        try:
-            return tuple(RegisteredVersion(**entry) for entry in json.loads(self._listing.read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
-            return ()
+    def last_listing(self) -> Listing:
+        """Return what `listing` returned last, perhaps in an earlier process; an empty one if it never did."""
+        return self._cache.last_listing()
 
     def bundle(self, version: RegisteredVersion) -> Path:
         """Return the folder of the version's bundle, fetched unless it is here already.
@@ -103,20 +72,19 @@ class Registry:
             If the bundle is damaged, or is not the one that was registered.
         RegistryAwayError
             If it is not here and cannot be fetched.
+        CacheError
+            If it cannot be written here.
         """
-        folder = self._cache / version.name / f"{version.version}-{version.digest[:16]}"
-        if not _is_bundle(folder, version.digest):
-            self._fetch(version, folder)
-        return folder
+        return self._cache.bundle(version, partial(self._download, version))
 
     def _require_database(self) -> None:
         # MLflow would create the missing file and its tables; to read is not to write.
         path = self._tracking_uri.removeprefix(_SQLITE)
-        if path != self._tracking_uri and not Path(path).is_file():
+        if path != self._tracking_uri and not _holds_a_registry(Path(path.partition("?")[0])):
             raise RegistryAwayError("the model registry does not exist yet; train a model first.")
 
-    def _served_versions(self) -> Iterator[RegisteredVersion]:
-        for model in self._registered_models():
+    def _served_versions(self, models: list[RegisteredModel]) -> Iterator[RegisteredVersion]:
+        for model in models:
             alias = next((alias for alias in ALIASES if alias in model.aliases), None)
             if alias is None:
                 continue
@@ -129,7 +97,7 @@ class Registry:
     def _registered_models(self) -> Iterator[RegisteredModel]:
         token: str | None = None
         while True:
-            page = self._client().search_registered_models(page_token=token)
+            page = self._client().search_registered_models(max_results=_PAGE, page_token=token)
             yield from page
             token = page.token
             if not token:
@@ -138,66 +106,54 @@ class Registry:
     def _digest(self, model: RegisteredModel, version: str) -> str | None:
         key = (model.name, version, model.creation_timestamp)
         if key not in self._digests:
-            tags: Mapping[str, str] = self._client().get_model_version(model.name, version).tags
-            self._digests[key] = tags.get("bundle_digest")
+            tags = self._tags(model.name, version)
+            # One without it is asked again: the tag may follow the alias.
+            if "bundle_digest" not in tags:
+                return None
+            self._digests[key] = tags["bundle_digest"]
         return self._digests[key]
 
+    def _tags(self, name: str, version: str) -> Mapping[str, str]:
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        try:
+            tags: Mapping[str, str] = self._client().get_model_version(name, version).tags
+        except MlflowException as error:
+            # Deleted since the aliases were read: as if it bore none. The registry answers, so it is not away.
+            if error.error_code != _GONE:
+                raise
+            return {}
+        return tags
+
     def _client(self) -> Any:
-        # Imported late: it takes seconds, and the process that only starts the workers needs none of it.
+        # Imported late: it takes seconds, and what was fetched before is served meanwhile.
         from mlflow import MlflowClient  # noqa: PLC0415
 
         return MlflowClient(tracking_uri=self._tracking_uri, registry_uri=self._tracking_uri)
 
-    def _fetch(self, version: RegisteredVersion, folder: Path) -> None:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder.parent) as scratch:
-            fetched = self._download(version, scratch)
-            digest = bundle_digest(fetched)
-            if digest != version.digest:
-                raise BundleError(
-                    f"{version.name} version {version.version}: the bundle has digest {digest[:16]}…, but "
-                    f"{version.digest[:16]}… was registered; register it anew."
-                )
-            _put_in_place(fetched, folder, version.digest)
-        _LOG.info("%s: fetched version %s", version.name, version.version)
-
-    def _download(self, version: RegisteredVersion, scratch: str) -> Path:
+    def _download(self, version: RegisteredVersion, target: Path) -> Path:
         from mlflow.artifacts import download_artifacts  # noqa: PLC0415
 
         try:
             source = self._client().get_model_version_download_uri(version.name, version.version)
-            # A folder inside the scratch one: the answer may be the destination itself, which is then moved away.
-            return Path(download_artifacts(source, dst_path=f"{scratch}/bundle", tracking_uri=self._tracking_uri))
+            return Path(download_artifacts(source, dst_path=str(target), tracking_uri=self._tracking_uri))
         except Exception as error:
-            message = (
-                f"{version.name} version {version.version}: its bundle cannot be fetched ({type(error).__name__})."
-            )
+            message = f"{version.name} version {version.version}: its bundle cannot be fetched ({_kind(error)})."
             raise RegistryAwayError(message) from error
 
-    def _keep_listing(self, versions: tuple[RegisteredVersion, ...]) -> None:
-        if versions == self.last_versions():
-            return
-        self._cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=self._cache, delete=False, encoding="utf-8") as scratch:
-            json.dump([asdict(version) for version in versions], scratch, indent=1)
-        Path(scratch.name).replace(self._listing)
 
-
-def _is_bundle(folder: Path, digest: str) -> bool:
-    try:
-        return bundle_digest(folder) == digest
-    except (BundleError, OSError):
+def _holds_a_registry(database: Path) -> bool:
+    if not database.is_file():
         return False
-
-
-def _put_in_place(fetched: Path, folder: Path, digest: str) -> None:
-    # Another worker may have put its own there meanwhile, and may be reading it: of two equals the first stays.
-    if _is_bundle(folder, digest):
-        return
-    if folder.exists():
-        folder.rename(fetched.with_name("damaged"))
     try:
-        fetched.rename(folder)
-    except OSError:
-        if not _is_bundle(folder, digest):
-            raise
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            query = "SELECT 1 FROM sqlite_master WHERE name = 'registered_models'"
+            return connection.execute(query).fetchone() is not None
+    except sqlite3.Error:
+        # MLflow will say what is wrong with it.
+        return database.stat().st_size > 0
+
+
+def _kind(error: Exception) -> str:
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or type(error).__name__

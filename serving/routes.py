@@ -19,7 +19,6 @@ from serving.openapi import openapi_document
 from serving.page import SECURITY_POLICY, index_page
 from serving.parsing import parse_request
 from serving.problems import ProblemError
-from serving.schemas import Health
 
 #: A larger body is read and scored in a thread, so that other requests are answered meanwhile.
 INLINE_BYTES = 2**16
@@ -129,10 +128,15 @@ async def _hazard_ratios(desk: Desk, request: Request) -> Response:
 async def _readyz(desk: Desk, _: Request) -> Response:
     snapshot = desk.snapshot
     if not snapshot.models:
-        registry = "answers" if snapshot.registry_reachable else "does not answer"
-        refused = f"; refused: {', '.join(snapshot.refused)}" if snapshot.refused else ""
-        raise ProblemError("not-ready", f"no model is loaded; the model registry {registry}{refused}.")
-    return _json(Health(status="ready", models=len(snapshot.models), registry_reachable=snapshot.registry_reachable))
+        raise ProblemError("not-ready", _why_not_ready(snapshot))
+    return _json(answers.health(snapshot))
+
+
+def _why_not_ready(snapshot: Snapshot) -> str:
+    why = snapshot.away or "no model bears an alias."
+    since = f" It last answered at {snapshot.answered_at:%Y-%m-%dT%H:%M:%SZ}." if snapshot.answered_at else ""
+    refused = f" Refused: {', '.join(snapshot.refused)}." if snapshot.refused else ""
+    return f"no model is loaded: {why}{since}{refused}"
 
 
 async def _metrics(desk: Desk, _: Request) -> Response:

@@ -14,6 +14,7 @@ from serving.wire import Wire
 
 RESEARCH_USE_ONLY = "For research only; not for clinical decisions."
 OWN_REFERENCE = "own"
+_SINCE = "When it became so in the process that answers (ISO 8601, UTC)."
 
 
 def _known_endpoint(value: str) -> str:
@@ -209,12 +210,21 @@ class CancerTypes(Wire):
     cancer_types: list[CancerTypeEntry]
 
 
+class RegistryBlock(Wire):
+    """Whether the source of the models answers; while it does not, the last good models do."""
+
+    reachable: bool = Field(description="Whether it answered when it was last asked.")
+    answered_at: str | None = Field(description="When it last answered (ISO 8601, UTC); null if it never did.")
+    problem: str | None = Field(description="What was wrong when it was last asked.")
+
+
 class RefusedModel(Wire):
     """A registered model that is not served, and why."""
 
     name: str
     version: str
     reason: str
+    since: str = Field(description=_SINCE)
 
 
 class Models(Wire):
@@ -222,6 +232,8 @@ class Models(Wire):
 
     models: list[ModelBlock]
     refused: list[RefusedModel]
+    served_since: dict[str, str] = Field(description=f"By model: {_SINCE}")
+    registry: RegistryBlock
 
 
 class HazardRatios(Wire):
@@ -238,3 +250,6 @@ class Health(Wire):
     status: Literal["ready"]
     models: int
     registry_reachable: bool
+    registry_answered_at: str | None = Field(description="When it last answered (ISO 8601, UTC).")
+    served_since: dict[str, str] = Field(description=f"By model: {_SINCE}")
+    refused_since: dict[str, str] = Field(description=f"By model that is not served as registered: {_SINCE}")

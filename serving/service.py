@@ -9,11 +9,12 @@ import anyio
 import bentoml
 
 from serving.schemas import ScoreRequest, ScoreResponse
-from serving.settings import settings
+from serving.settings import Settings, settings
 
 if TYPE_CHECKING:
     from serving.champions import Snapshot
     from serving.middleware import Edge
+    from serving.patience import Source
 
 # The process that only starts the workers imports this module too, before any of them begins: what scores is
 # imported by the workers.
@@ -56,15 +57,8 @@ class PrognosisService:
 
     def __init__(self) -> None:
         from serving.champions import Champions
-        from serving.garbled_requests import answer_garbled_requests_in_our_shape
-        from serving.registry import Registry
-        from serving.request_log import shape_logs
 
-        shape_logs(settings().log)
-        answer_garbled_requests_in_our_shape()
-
-        registry = Registry(settings().tracking_uri, settings().bundle_cache)
-        self._champions = Champions(registry, poll_seconds=settings().poll_seconds)
+        self._champions = Champions(_source(settings()), poll_seconds=settings().poll_seconds)
         self._champions.start(patience_seconds=_REGISTRY_PATIENCE_SECONDS)
         self.threads = anyio.CapacityLimiter(_LARGE_AT_ONCE)
         self.body_limit_bytes = settings().body_limit_bytes
@@ -86,18 +80,17 @@ class PrognosisService:
         answer = score_body(self.snapshot, request.model_dump_json().encode())
         return ScoreResponse.model_validate_json(answer)
 
-    @bentoml.on_deployment  # type: ignore[untyped-decorator]
-    @staticmethod
-    def require_tokens_beyond_loopback() -> None:
-        """Refuse to start where other machines reach the service and there is no token, however it is started."""
-        from serving.binding import require_guarded_start
-
-        require_guarded_start(settings().tokens_file)
-
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:
         """Stop following the registry."""
         self._champions.stop()
+
+
+def _source(chosen: Settings) -> Source:
+    from serving.bundle_folder import BundleFolder
+    from serving.registry import Registry
+
+    return BundleFolder(chosen.bundles) if chosen.bundles else Registry(chosen.tracking_uri, chosen.bundle_cache)
 
 
 def _edge(app: Any, **options: Any) -> Edge:
@@ -107,5 +100,5 @@ def _edge(app: Any, **options: Any) -> Edge:
 
 
 PrognosisService.add_asgi_middleware(  # type: ignore[attr-defined]
-    _edge, desk=bentoml.get_current_service, installation=settings()
+    _edge, desk=bentoml.get_current_service, timeout_seconds=settings().timeout_seconds
 )

@@ -96,9 +96,9 @@ def test_a_broken_bundle_is_refused_and_the_old_one_kept(
     for _ in range(3):
         champions.refresh()
     assert versions(champions) == {model.name: ("1", "candidate")}
-    refused, reason = champions.snapshot.refused[model.name]
-    assert refused.version == "2"
-    assert "was registered" in reason
+    refused = champions.snapshot.refused[model.name]
+    assert refused.registered.version == "2"
+    assert "was registered" in refused.reason
     assert sum("version 2 refused" in record.message for record in caplog.records) == 1
 
 
@@ -119,7 +119,7 @@ def test_a_bundle_under_the_name_of_another_is_refused(
     model_store.client.rename_registered_model(model.name, "BRCA-OS")
     champions.refresh()
     assert versions(champions) == {}
-    assert f"the bundle is of {model.name}" in champions.snapshot.refused["BRCA-OS"][1]
+    assert f"the bundle is of {model.name}" in champions.snapshot.refused["BRCA-OS"].reason
 
 
 def test_what_is_served_stays_while_the_registry_is_away(

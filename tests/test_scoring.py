@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.cohort import DAYS_PER_MONTH
 from features.panel import load_panel
 from features.readers import read_cohort
 from features.scales import convert
 from training.bundle import write_bundle
 from training.definition import load_definition
 from training.evaluation import judge_of
+from training.kaplan_meier import kaplan_meier
 from training.learners import FittedLearner
 from training.penalised_cox import FittedCox
 from training.scoring import Profile, ProfileError, RequestError, risk_group, risk_percentile, score_profiles
@@ -93,14 +95,14 @@ def test_more_of_the_gene_with_the_largest_coefficient_is_worse_in_every_figure(
 def test_survival_falls_with_the_horizon_and_horizons_keep_the_order_asked(model, typical):
     horizons = (24.0, 6.0, 12.0, model.horizon_months_max)
     survival = score(model, typical, horizons_months=horizons).survival
-    assert tuple(months for months, _ in survival) == horizons
-    by_month = dict(survival)
+    assert tuple(at.horizon_months for at in survival) == horizons
+    by_month = {at.horizon_months: at.probability for at in survival}
     assert 1 >= by_month[6.0] > by_month[12.0] > by_month[24.0] > by_month[model.horizon_months_max] > 0
 
 
 def test_the_models_own_horizons_are_answered_where_none_are_asked(model, typical):
     survival = score(model, typical, horizons_months=None).survival
-    assert tuple(months for months, _ in survival) == model.horizons_months
+    assert tuple(at.horizon_months for at in survival) == model.horizons_months
 
 
 def test_survival_is_the_baselines_raised_to_the_hazard(model, typical):
@@ -140,11 +142,7 @@ def test_every_patient_alone_gets_the_figures_of_the_batch(model, small_training
     assert {answer.variant for answer in batch} == {"clinical", "genes_only"}
     for profile, together in zip(profiles[:40], batch, strict=False):
         (alone,) = answered(model, profile)
-        assert (alone.id, alone.variant, alone.warnings) == (together.id, together.variant, together.warnings)
-        # A sum over many patients at once may round its last bit differently.
-        assert alone.linear_predictor == pytest.approx(together.linear_predictor, abs=1e-12)
-        assert alone.risk_percentile == pytest.approx(together.risk_percentile, abs=1e-9)
-        assert dict(alone.survival) == pytest.approx(dict(together.survival), abs=1e-12)
+        assert alone == together
 
 
 def test_a_patients_score_is_the_variants_linear_predictor_of_the_cohorts_row(model, small_training):
@@ -274,7 +272,9 @@ def test_a_gene_under_another_identifier_is_the_same_gene(model, typical, vocabu
     names = {gene.symbol: word(gene) for gene in model.panel.genes}
     renamed = {names[symbol]: value for symbol, value in typical.items()}
     assert set(renamed) != set(typical)
-    assert score(model, renamed) == score(model, typical)
+    answer = score(model, renamed)
+    assert answer.resolved_genes == {names[symbol]: symbol for symbol in typical if names.get(symbol, symbol) != symbol}
+    assert replace(answer, resolved_genes={}) == score(model, typical)
 
 
 def test_one_gene_under_two_names_is_refused_by_both(model, typical):
@@ -401,7 +401,7 @@ def test_real_patients_who_were_never_seen_are_all_scored_and_ranked_better_than
     table = pd.DataFrame({"percentile": [a.risk_percentile for a in answers], "event": unseen.event})
     assert table["percentile"].between(0, 100).all()
     assert table["percentile"].max() - table["percentile"].min() > 50
-    assert all(0 < p36 < p12 <= 1 for (_, p12), (_, p36) in (answer.survival for answer in answers))
+    assert all(0 < late.probability < early.probability <= 1 for early, late in (answer.survival for answer in answers))
     assert table.groupby("event")["percentile"].mean().diff().iloc[-1] > 10
 
 
@@ -416,3 +416,121 @@ def test_a_reference_of_z_scores_is_refused_on_another_scale(model, typical):
 def test_clinical_covariates_that_the_model_does_not_read_are_named(model, typical):
     (answer,) = answered(model, Profile("p", typical, {**CLINICAL, "Age": 61.0}))
     assert any("ignored: Age" in warning for warning in answer.warnings)
+
+
+def test_contributions_and_their_constant_add_up_to_the_linear_predictor(model, small_training):
+    for answer in answered(model, *profiles_of(small_training.cohort)):
+        total = sum(answer.contributions.values()) + answer.contributions_constant
+        assert total == pytest.approx(answer.linear_predictor, abs=1e-5)
+        sizes = [abs(part) for part in answer.contributions.values()]
+        assert sizes == sorted(sizes, reverse=True)
+
+
+def test_contributions_are_left_out_where_they_are_not_asked_for(model, typical):
+    (answer,) = score_profiles(
+        model,
+        [Profile("p", typical)],
+        scale=model.scale,
+        zscore_reference=None,
+        horizons_months=None,
+        contributions=False,
+    )
+    assert answer.contributions is None
+    assert answer.contributions_constant is None
+    assert answer.survival == score(model, typical, horizons_months=None).survival
+
+
+def test_every_figure_has_an_interval_around_it_and_the_cohort_beside_it(model, small_training):
+    curve = kaplan_meier(small_training.cohort.time, small_training.cohort.event)
+    for answer in answered(model, *profiles_of(small_training.cohort)[:20], horizons_months=(6.0, 24.0)):
+        for at in answer.survival:
+            assert 0 <= at.lower < at.probability < at.upper <= 1
+            day = at.horizon_months * DAYS_PER_MONTH
+            assert at.cohort_probability == curve.at(np.array([day]))[0]
+            assert at.cohort_lower < at.cohort_probability < at.cohort_upper
+            assert at.cohort_at_risk == (small_training.cohort.time >= day).sum()
+
+
+def test_missing_genes_widen_the_interval(model, typical):
+    strongest = strongest_gene(model.variants["genes_only"])[1]
+    whole = score(model, typical).survival[0]
+    without = score(model, {gene: value for gene, value in typical.items() if gene != strongest}).survival[0]
+    log_hazards = [np.log(-np.log([at.lower, at.upper])) for at in (whole, without)]
+    assert np.ptp(log_hazards[1]) > np.ptp(log_hazards[0])
+
+
+def test_who_is_alive_at_a_day_has_the_survival_of_those_who_are(model, typical):
+    survived, horizons = 7.0, (12.0, 24.0)
+    at_once = score(model, typical, horizons_months=(survived, *horizons))
+    (later,) = answered(model, Profile("p1", typical, None, survived), horizons_months=horizons)
+    assert later.survived_months == survived
+    first, *others = (at.probability for at in at_once.survival)
+    np.testing.assert_allclose([at.probability for at in later.survival], [p / first for p in others], rtol=1e-12)
+    assert all(at.lower < at.probability < at.upper for at in later.survival)
+    cohort = [at.cohort_probability for at in at_once.survival]
+    np.testing.assert_allclose([at.cohort_probability for at in later.survival], np.divide(cohort[1:], cohort[0]))
+
+
+def test_own_horizons_that_a_patient_has_survived_are_left_out(model, typical):
+    first, *rest = model.horizons_months
+    (answer,) = answered(model, Profile("p1", typical, None, first), horizons_months=None)
+    assert [at.horizon_months for at in answer.survival] == rest
+
+
+def test_a_horizon_asked_for_that_a_patient_has_survived_is_the_fault_of_the_profile(model, typical):
+    late, early = Profile("late", typical, None, 12.0), Profile("early", typical, None, 11.9)
+    first, second = answered(model, late, early, horizons_months=(12.0,))
+    assert "'late': survived_months must lie before 12 months, the first horizon asked for" in str(first)
+    assert second.survival[0].horizon_months == 12.0
+
+
+@pytest.mark.parametrize("survived", [float("nan"), float("inf"), 1e6])
+def test_a_time_survived_that_lies_past_all_answers_is_refused(model, typical, survived):
+    (answer,) = answered(model, Profile("p1", typical, None, survived), horizons_months=None)
+    assert isinstance(answer, ProfileError)
+    assert "survived_months must lie before" in str(answer)
+
+
+def test_the_median_is_where_the_curve_falls_to_a_half(model, small_training):
+    variant = model.variants["genes_only"]
+    answers = answered(model, *(Profile(p.id, p.expression) for p in profiles_of(small_training.cohort)))
+    reached = [answer for answer in answers if answer.median_survival.months is not None]
+    assert reached
+    for answer in reached:
+        median = answer.median_survival
+        hazard = np.exp(answer.linear_predictor)
+        days = np.array([median.months * DAYS_PER_MONTH - 0.5, median.months * DAYS_PER_MONTH])
+        before, after = np.exp(-hazard * variant.baseline.at(days))
+        assert before > 0.5 >= after
+        assert median.lower <= median.months
+        assert median.words.startswith(f"{median.months:.0f} months (")
+    words = [answer.median_survival.words for answer in answers if answer.median_survival.months is None]
+    assert all(word.startswith("not reached within") for word in words)
+
+
+def test_a_refusal_for_missing_genes_names_the_smallest_addition_that_suffices(model, typical):
+    variant = model.variants["genes_only"]
+    kept = {gene: typical[gene] for gene in variant.genes[:2]}
+    with pytest.raises(ProfileError, match="The smallest addition that makes it scorable: ") as refused:
+        score(model, kept)
+    added = str(refused.value).partition("scorable: ")[2].rstrip(".").split(", ")
+    assert np.isfinite(score(model, kept | {gene: typical[gene] for gene in added}).linear_predictor)
+    with pytest.raises(ProfileError):
+        score(model, kept | {gene: typical[gene] for gene in added[:-1]})
+
+
+def test_too_much_of_the_models_weight_missing_is_refused_though_most_genes_are_there(model, typical):
+    variant = model.variants["genes_only"]
+    heaviest = variant.genes[3]
+    weights = {gene: 0.6 if gene == heaviest else 0.4 / (len(variant.genes) - 1) for gene in variant.genes}
+    uneven = replace(model, variants={"genes_only": replace(variant, gene_weights=weights)})
+    with pytest.raises(ProfileError, match=f"carry 60% of what its genes contribute.* scorable: {heaviest}\\."):
+        score(uneven, {gene: value for gene, value in typical.items() if gene != heaviest})
+
+
+def test_identifiers_that_were_resolved_are_listed(model, typical):
+    cd44 = next(gene for gene in model.panel.genes if gene.symbol == "CD44")
+    renamed = {cd44.ensembl_id if gene == "CD44" else gene: value for gene, value in typical.items()}
+    answer = score(model, renamed)
+    assert answer.resolved_genes == {cd44.ensembl_id: "CD44"}
+    assert answer.missing_genes == score(model, typical).missing_genes

@@ -1,22 +1,31 @@
-"""One patient's profile before it is scored: identifiers resolved, values converted, clinical words read."""
+"""Patients before they are scored: identifiers resolved, values on the model's scale, clinical words read."""
 
 from __future__ import annotations
 
-import math
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.clinical import parse_age, parse_grade, parse_sex, parse_stage
-from features.errors import ClinicalError, PrognosisError, ScaleError
-from features.scales import contradiction, convert
-from training.model import PrognosticModel, Variant
+from features.clinical_covariates import ColumnValues, parsed_values
+from features.cohort import DAYS_PER_MONTH
+from features.errors import ClinicalError, PrognosisError
+from features.scales import contradiction, convert, impossible
+from training.model import PrognosticModel
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Integers = NDArray[np.int64]
 
 type ClinicalValue = float | str | None
 
 SHOWN = 5
-_PARSERS = {"age": parse_age, "sex": parse_sex, "stage": parse_stage, "grade": parse_grade}
+#: Lists of identifiers whose meaning is kept: those of one pipeline are the same for every patient.
+LAYOUTS_KEPT = 32
+PARSERS = {"age": parse_age, "sex": parse_sex, "stage": parse_stage, "grade": parse_grade}
 
 
 class ProfileError(PrognosisError):
@@ -25,87 +34,229 @@ class ProfileError(PrognosisError):
 
 @dataclass(frozen=True)
 class Profile:
-    """One patient's expression (identifier to value, on the request's scale) and, where given, clinical covariates."""
+    """One patient's expression (identifier to value, on the request's scale) and, where given, clinical covariates.
+
+    Parameters
+    ----------
+    survived_months : float or None
+        How long the patient is alive already, from diagnosis.
+    """
 
     id: str
     expression: Mapping[str, float]
     clinical: Mapping[str, ClinicalValue] | None = None
+    survived_months: float | None = None
 
 
 @dataclass(frozen=True)
-class ReadProfile:
-    """A profile under the model's symbols and on its scale.
+class Layout:
+    """What the identifiers of a profile, or the columns of a table, mean to a model.
 
     Parameters
     ----------
-    id : str
-    genes : mapping of str to float
-        Symbol to value.
+    sources : array of int
+        Positions among the identifiers that name a gene of the panel.
+    targets : array of int
+        The positions of those genes in the panel.
+    renamed : mapping of str to str
+        Identifier as sent → symbol, where they differ.
     n_ignored : int
-        Genes that were sent and are not in the model's panel.
-    clinical : mapping
-        As in `features.cohort.Cohort.clinical`; None where missing.
+        Identifiers that name no gene of the panel.
+    fault : str or None
+        Why they cannot be read at all.
     """
 
-    id: str
-    genes: Mapping[str, float]
+    sources: Integers
+    targets: Integers
+    renamed: Mapping[str, str]
     n_ignored: int
-    clinical: Mapping[str, ClinicalValue]
+    fault: str | None
 
 
-def read_profile(model: PrognosticModel, profile: Profile, scale: str) -> ReadProfile:
-    """Resolve identifiers, convert to the model's scale, and read clinical words.
+@dataclass(frozen=True, eq=False)
+class Patients:
+    """Patients under a model's symbols and on its scale, one row each.
 
-    Raises
-    ------
-    ProfileError
-        If one gene is given twice, a value cannot be on the scale, or a clinical value cannot be what it says.
+    Parameters
+    ----------
+    ids : sequence of str
+    values : array, shape (n_patients, n_panel_genes)
+        In the panel's order; NaN where missing, and in rows at fault.
+    clinical : mapping of str to array, shape (n_patients,)
+        See `features.clinical_covariates.parsed_values`.
+    survived_months : array, shape (n_patients,)
+        How long each is alive already, from diagnosis; 0 where nothing is stated.
+    layouts : sequence of Layout
+        One a patient, or one for all.
+    ignored_clinical : mapping of int to tuple of str
+        By row: clinical covariates that the model does not read.
+    faults : mapping of int to ProfileError
+        Rows that cannot be scored.
     """
-    resolution = model.resolver.resolve(profile.expression)
-    if resolution.duplicated:
-        gene, given = next(iter(resolution.duplicated.items()))
-        raise ProfileError(
-            f"profile {profile.id!r}: {' and '.join(map(repr, given))} are the same gene, {gene}; send one of them."
+
+    ids: Sequence[str]
+    values: Floats
+    clinical: Mapping[str, ColumnValues]
+    survived_months: Floats
+    layouts: Sequence[Layout]
+    ignored_clinical: Mapping[int, tuple[str, ...]]
+    faults: Mapping[int, ProfileError]
+
+    @property
+    def survived_days(self) -> Floats:
+        """The same in days."""
+        return np.asarray(self.survived_months * DAYS_PER_MONTH)
+
+    def layout(self, row: int) -> Layout:
+        """Return the layout of a row."""
+        return self.layouts[row] if len(self.layouts) > 1 else self.layouts[0]
+
+
+@dataclass(frozen=True, eq=False)
+class PatientReader:
+    """Reads patients for one model, and remembers what lists of identifiers mean."""
+
+    model: PrognosticModel
+    _layouts: OrderedDict[tuple[str, ...], Layout] = field(default_factory=OrderedDict, repr=False)
+
+    def layout(self, identifiers: tuple[str, ...]) -> Layout:
+        """Return what the identifiers mean, in their order."""
+        known = self._layouts.get(identifiers)
+        if known is None:
+            known = self._layouts[identifiers] = _layout_of(self.model, identifiers)
+            while len(self._layouts) > LAYOUTS_KEPT:
+                self._layouts.popitem(last=False)
+        return known
+
+    def profiles(self, profiles: Sequence[Profile], scale: str) -> Patients:
+        """Read profiles, in order; what is wrong with one is a fault of its row."""
+        layouts = [self.layout(tuple(profile.expression)) for profile in profiles]
+        raw = np.full((len(profiles), len(self.model.panel.symbols)), np.nan)
+        for i, (profile, layout) in enumerate(zip(profiles, layouts, strict=True)):
+            sent = np.fromiter(profile.expression.values(), dtype=np.float64, count=len(profile.expression))
+            raw[i, layout.targets] = sent[layout.sources]
+        clinical, clinical_faults = self._clinical(profiles)
+        read = self.clinical_columns
+        return self.read(
+            [profile.id for profile in profiles],
+            raw,
+            scale,
+            clinical={name: parsed_values(name, [row.get(name) for row in clinical]) for name in read},
+            survived_months=np.array([p.survived_months or 0.0 for p in profiles]),
+            layouts=layouts,
+            ignored_clinical={i: tuple(k for k in row if k not in read) for i, row in enumerate(clinical)},
+            faults=clinical_faults,
         )
-    raw = np.array([profile.expression[given] for given in resolution.symbols], dtype=np.float64)
-    contradicted = contradiction(raw, scale)
-    if contradicted is not None:
-        raise ProfileError(f"profile {profile.id!r}: sent as {scale}, but {contradicted}; state the scale they are on.")
-    try:
+
+    def read(
+        self,
+        ids: Sequence[str],
+        raw: Floats,
+        scale: str,
+        *,
+        clinical: Mapping[str, ColumnValues],
+        survived_months: Floats,
+        layouts: Sequence[Layout],
+        ignored_clinical: Mapping[int, tuple[str, ...]],
+        faults: Mapping[int, str],
+    ) -> Patients:
+        """Return patients on the model's scale, with the faults that their values show.
+
+        Parameters
+        ----------
+        ids : sequence of str
+        raw : array, shape (n_patients, n_panel_genes)
+            On `scale`, in the panel's order; NaN where missing.
+        scale : str
+            One that converts to the model's.
+        clinical, survived_months, layouts, ignored_clinical
+            As in `Patients`.
+        faults : mapping of int to str
+            What is already known to be wrong, by row.
+        """
+        found = {i: _contradicted(raw[i], scale) for i in _rows_that(impossible(raw, scale))}
+        found |= faults
+        found |= {i: layout.fault for i, layout in enumerate(layouts) if layout.fault is not None}
+        values = np.full(raw.shape, np.nan)
+        sound = np.setdiff1d(np.arange(len(raw)), list(found)) if found else slice(None)
         with np.errstate(over="ignore"):
-            converted = convert(raw, source=scale, target=model.scale)
-        clinical = {k: _PARSERS[k](v) if k in _PARSERS else v for k, v in (profile.clinical or {}).items()}
-    except (ClinicalError, ScaleError) as error:
-        raise ProfileError(f"profile {profile.id!r}: {error}") from error
-    genes = dict(zip(resolution.symbols.values(), converted.tolist(), strict=True))
-    boundless = [gene for gene, value in genes.items() if math.isinf(value)]
-    if boundless:
-        raise ProfileError(
-            f"profile {profile.id!r}: {len(boundless)} values are too large for scale {scale} (first: "
-            f"{boundless[0]}); check the scale that they are on."
+            values[sound] = convert(raw[sound], source=scale, target=self.model.scale)
+        found |= {i: self._boundless(values[i], scale) for i in _rows_that(np.isinf(values))}
+        return Patients(
+            ids=ids,
+            values=values,
+            clinical=clinical,
+            survived_months=survived_months,
+            layouts=layouts,
+            ignored_clinical={i: names for i, names in ignored_clinical.items() if names},
+            faults={i: profile_error(ids[i], found[i]) for i in sorted(found)},
         )
-    known = {gene: value for gene, value in genes.items() if not math.isnan(value)}
-    return ReadProfile(profile.id, known, len(profile.expression) - len(genes), clinical)
+
+    def _boundless(self, row: Floats, scale: str) -> str:
+        genes = [self.model.panel.symbols[j] for j in np.flatnonzero(np.isinf(row))]
+        return f"{len(genes)} values are too large for scale {scale} (first: {genes[0]}); check the scale they are on."
+
+    @property
+    def clinical_columns(self) -> tuple[str, ...]:
+        """The clinical columns that the model reads."""
+        return self.model.variants["clinical"].clinical if "clinical" in self.model.variants else ()
+
+    def _clinical(self, profiles: Sequence[Profile]) -> tuple[list[dict[str, ClinicalValue]], dict[int, str]]:
+        rows: list[dict[str, ClinicalValue]] = []
+        faults: dict[int, str] = {}
+        for i, profile in enumerate(profiles):
+            try:
+                rows.append({k: parse_clinical(k, v) for k, v in (profile.clinical or {}).items()})
+            except ClinicalError as error:
+                faults[i] = str(error)
+                rows.append({})
+        return rows, faults
 
 
-def missing_genes(model: PrognosticModel, variant: Variant, profile: ReadProfile) -> list[str]:
-    """Return the variant's genes that the profile lacks.
+def parse_clinical(name: str, value: ClinicalValue) -> ClinicalValue:
+    """Return one clinical value as the models read it.
 
     Raises
     ------
-    ProfileError
-        If it lacks too many.
+    ClinicalError
+        If it cannot be what it says.
     """
-    missing = [gene for gene in variant.genes if gene not in profile.genes]
-    present, needed = len(variant.genes) - len(missing), variant.minimum_gene_fraction * len(variant.genes)
-    if present < needed:
-        raise ProfileError(
-            f"profile {profile.id!r}: holds {present} of the {len(variant.genes)} genes that {model.name} reads, and "
-            f"at least {int(np.ceil(needed))} are needed; the first missing ones are {listed(missing)}."
-        )
-    return missing
+    return PARSERS[name](value) if name in PARSERS else value
+
+
+def profile_error(name: str, fault: str) -> ProfileError:
+    """Return the error of a profile by its id."""
+    return ProfileError(f"profile {name!r}: {fault}")
 
 
 def listed(names: Sequence[str]) -> str:
     """Return the first few names, and whether there are more."""
     return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+
+
+def _layout_of(model: PrognosticModel, identifiers: tuple[str, ...]) -> Layout:
+    resolution = model.resolver.resolve(identifiers)
+    panel = {symbol: j for j, symbol in enumerate(model.panel.symbols)}
+    pairs = [(i, panel[resolution.symbols[name]]) for i, name in enumerate(identifiers) if name in resolution.symbols]
+    sources, targets = (np.array(each, dtype=np.int64) for each in zip(*pairs, strict=True)) if pairs else _NOTHING
+    return Layout(
+        sources, targets, resolution.renamed, len(identifiers) - len(pairs), _duplicate(resolution.duplicated)
+    )
+
+
+_NOTHING = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+
+def _duplicate(duplicated: Mapping[str, tuple[str, ...]]) -> str | None:
+    if not duplicated:
+        return None
+    gene, given = next(iter(duplicated.items()))
+    return f"{' and '.join(map(repr, given))} are the same gene, {gene}; send one of them."
+
+
+def _contradicted(row: Floats, scale: str) -> str:
+    return f"sent as {scale}, but {contradiction(row[~np.isnan(row)], scale)}; state the scale they are on."
+
+
+def _rows_that(marked: Bools) -> list[int]:
+    return list(np.flatnonzero(marked.any(axis=1)).tolist()) if marked.any() else []

@@ -1,30 +1,62 @@
-"""Score single patients with a frozen model: the arithmetic behind every answer."""
+"""Score patients with a frozen model: a request's own words checked, and the answer for each patient."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from features.cohort import DAYS_PER_MONTH
 from features.errors import PrognosisError
 from features.scales import refusal
-from training.gate import PASSED
-from training.metrics import gain_of_genes
-from training.model import PrognosticModel, Variant
-from training.profiles import Profile, ProfileError, ReadProfile, listed, missing_genes, read_profile
+from training.cautions import Cautions
+from training.model import PrognosticModel
+from training.profiles import Patients, Profile, ProfileError
+from training.scorer import scorer_of
+from training.scores import Scored, Scores, Wanted, risk_group, risk_percentile
 
-__all__ = ["PatientScore", "Profile", "ProfileError", "RequestError", "score_profiles"]
+__all__ = [
+    "HorizonSurvival",
+    "MedianAnswer",
+    "PatientScore",
+    "Profile",
+    "ProfileError",
+    "RequestError",
+    "answers_of",
+    "check_scale",
+    "risk_group",
+    "risk_percentile",
+    "score_profiles",
+    "wanted_of",
+]
 
-Floats = NDArray[np.float64]
-
-RISK_GROUPS = ("low", "intermediate", "high")
 #: A request's word for z-scores against its own patients.
 OWN_REFERENCE = "own"
-_SIMULATED = ("SIMULATED: this model was trained on simulated patients; its figures say nothing of a real one.",)
+
+
+class HorizonSurvival(NamedTuple):
+    """Survival at a horizon, of the patient and of the reference cohort; None where there is no figure."""
+
+    horizon_months: float
+    probability: float
+    lower: float | None
+    upper: float | None
+    cohort_probability: float | None
+    cohort_lower: float | None
+    cohort_upper: float | None
+    cohort_at_risk: int | None
+
+
+class MedianAnswer(NamedTuple):
+    """The months by which half of such patients are dead; None where it is not reached, or has no interval."""
+
+    months: float | None
+    lower: float | None
+    upper: float | None
+    words: str
 
 
 @dataclass(frozen=True)
@@ -41,7 +73,19 @@ class PatientScore:
         0 to 100 among the reference cohort's out-of-fold linear predictors; higher is worse.
     risk_group : str
         ``low``, ``intermediate`` or ``high`` (tertiles of the same).
-    survival : tuple of (horizon_months, probability)
+    survival : tuple of HorizonSurvival
+    median_survival : MedianAnswer
+    survived_months : float or None
+        What survival and its median are given.
+    contributions : mapping of str to float, or None
+        Of each covariate to the linear predictor, the largest first; None where they were not asked for.
+    contributions_constant : float or None
+        They and it add up to the linear predictor.
+    missing_genes : tuple of str
+        Estimated from the others.
+    resolved_genes : mapping of str to str
+        Identifier as sent → symbol, where they differ.
+    ignored_genes : int
     relative_only : bool
         True where the z-scores' reference is not the model's own: figures compare, they do not predict.
     warnings : tuple of str
@@ -53,7 +97,14 @@ class PatientScore:
     linear_predictor: float
     risk_percentile: float
     risk_group: str
-    survival: tuple[tuple[float, float], ...]
+    survival: tuple[HorizonSurvival, ...]
+    median_survival: MedianAnswer
+    survived_months: float | None
+    contributions: Mapping[str, float] | None
+    contributions_constant: float | None
+    missing_genes: tuple[str, ...]
+    resolved_genes: Mapping[str, str]
+    ignored_genes: int
     relative_only: bool
     warnings: tuple[str, ...]
 
@@ -73,6 +124,7 @@ def score_profiles(
     scale: str,
     zscore_reference: str | None,
     horizons_months: Sequence[float] | None,
+    contributions: bool = True,
 ) -> list[PatientScore | ProfileError]:
     """Score each profile with the variant that its clinical covariates allow, in order.
 
@@ -86,27 +138,28 @@ def score_profiles(
         What z-scores refer to: the model's reference by name, or ``own`` (also if None).
     horizons_months : sequence of float or None
         The model's own if None.
+    contributions : bool
+        Whether to divide the linear predictor among the covariates.
 
     Raises
     ------
     RequestError
         If the scale, its reference or a horizon cannot be answered by this model.
     """
-    relative_only = _check_scale(model, scale, zscore_reference)
-    horizons = _horizons(model, horizons_months)
-    ready = _ready(model, profiles, scale, relative_only=relative_only)
-    answers: list[PatientScore | ProfileError | None] = [e if isinstance(e, ProfileError) else None for e in ready]
-    for name in model.variants:
-        members = {i: each for i, each in enumerate(ready) if isinstance(each, _Ready) and each.variant == name}
-        if members:
-            scored = _scores(model, name, list(members.values()), horizons=horizons, relative_only=relative_only)
-            for position, answer in zip(members, scored, strict=True):
-                answers[position] = answer
-    return [answer for answer in answers if answer is not None]
+    relative_only = check_scale(model, scale, zscore_reference)
+    wanted = wanted_of(model, horizons_months, contributions=contributions)
+    scorer = scorer_of(model)
+    patients = scorer.reader.profiles(profiles, scale)
+    return answers_of(model, patients, scorer.score(patients, wanted), wanted, relative_only=relative_only)
 
 
-def _check_scale(model: PrognosticModel, scale: str, zscore_reference: str | None) -> bool:
-    """Return whether the answer is relative only, after refusing what has no conversion."""
+def check_scale(model: PrognosticModel, scale: str, zscore_reference: str | None) -> bool:
+    """Return whether the answer is relative only, after refusing what has no conversion.
+
+    Raises
+    ------
+    RequestError
+    """
     reason = refusal(scale, model.scale)
     if reason is not None:
         raise RequestError(f"{model.name} was trained on scale {model.scale}: {reason}", field="scale")
@@ -126,186 +179,117 @@ def _check_scale(model: PrognosticModel, scale: str, zscore_reference: str | Non
     return zscore_reference != model.zscore_reference
 
 
-def _horizons(model: PrognosticModel, asked: Sequence[float] | None) -> tuple[float, ...]:
-    """Return the horizons to answer, in the order asked; past the cohort's follow-up nothing is answered."""
-    if asked is None:
-        return model.horizons_months
-    refused = [horizon for horizon in asked if not 0 < horizon <= model.horizon_months_max]
+def wanted_of(model: PrognosticModel, horizons_months: Sequence[float] | None, *, contributions: bool) -> Wanted:
+    """Return what is asked of every patient; past the cohort's follow-up nothing is answered.
+
+    Raises
+    ------
+    RequestError
+        If a horizon lies beyond it, or is not above 0.
+    """
+    if horizons_months is None:
+        return Wanted(model.horizons_months, horizons_stated=False, contributions=contributions)
+    refused = [horizon for horizon in horizons_months if not 0 < horizon <= model.horizon_months_max]
     if refused:
         raise RequestError(
             f"{model.name}: survival at {refused[0]:g} months cannot be answered; the last time with enough patients "
             f"at risk is {model.horizon_months_max:g} months (horizon_months_max), and a horizon is above 0.",
             field="horizons_months",
         )
-    return tuple(float(horizon) for horizon in asked)
+    asked = tuple(float(horizon) for horizon in horizons_months)
+    return Wanted(asked, horizons_stated=True, contributions=contributions)
 
 
-@dataclass(frozen=True)
-class _Ready:
-    """A profile that can be scored, by which variant, and what has to be said of it."""
-
-    profile: ReadProfile
-    variant: str
-    warnings: tuple[str, ...]
-
-
-def _ready(
-    model: PrognosticModel, profiles: Sequence[Profile], scale: str, *, relative_only: bool
-) -> list[_Ready | ProfileError]:
-    """Read every profile and choose its variant; what cannot be scored stays in its place as an error."""
-    read = [_or_error(read_profile, model, profile, scale) for profile in profiles]
-    good = [profile for profile in read if isinstance(profile, ReadProfile)]
-    unknown = iter(_unknown_clinical(model, good))
-    return [
-        profile
-        if isinstance(profile, ProfileError)
-        else _or_error(_made_ready, model, profile, next(unknown), relative_only)
-        for profile in read
-    ]
-
-
-def _or_error[**P, T](function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | ProfileError:
-    try:
-        return function(*args, **kwargs)
-    except ProfileError as error:
-        return error
-
-
-def _unknown_clinical(model: PrognosticModel, profiles: Sequence[ReadProfile]) -> list[tuple[str, ...]]:
-    """Return, for each profile, what the fuller variant reads and the profile does not tell."""
-    full = model.variants.get("clinical")
-    if full is None or not profiles:
-        return [()] * len(profiles)
-    lacking = full.features.clinical.lacking(_clinical_table(profiles))
-    return [tuple(column for column in columns if column in full.clinical) for columns in lacking]
-
-
-def _made_ready(
-    model: PrognosticModel,
-    profile: ReadProfile,
-    unknown: tuple[str, ...],
-    relative_only: bool,  # noqa: FBT001
-) -> _Ready:
-    # Stage and its like are never imputed for a new patient: the twin that does not read them answers.
-    name = "clinical" if "clinical" in model.variants and not unknown else "genes_only"
-    variant = model.variants[name]
-    missing = missing_genes(model, variant, profile)
-    warnings = (
-        *(_relative_warnings(model) if relative_only else ()),
-        *(_SIMULATED if model.simulated else ()),
-        *_gate_warnings(model, name),
-        *_variant_warnings(variant, unknown),
-        *_gene_warnings(profile, missing),
-        *_clinical_warnings(model, profile),
-    )
-    return _Ready(profile, name, warnings)
-
-
-def _linear_predictors(variant: Variant, ready: Sequence[_Ready]) -> Floats:
-    genes = variant.features.genes
-    values = [[each.profile.genes.get(gene, np.nan) for gene in genes] for each in ready]
-    expression = pd.DataFrame(np.array(values, dtype=np.float64), columns=list(genes))
-    return variant.linear_predictor(expression, _clinical_table([each.profile for each in ready]))
-
-
-def _clinical_table(profiles: Sequence[ReadProfile]) -> pd.DataFrame:
-    return pd.DataFrame([dict(profile.clinical) for profile in profiles], index=range(len(profiles)), dtype=object)
-
-
-def _scores(
-    model: PrognosticModel, name: str, ready: Sequence[_Ready], *, horizons: tuple[float, ...], relative_only: bool
+def answers_of(
+    model: PrognosticModel, patients: Patients, scored: Scored, wanted: Wanted, *, relative_only: bool
 ) -> list[PatientScore | ProfileError]:
-    """Score profiles of one variant, all at once."""
-    variant = model.variants[name]
-    linear_predictors = _linear_predictors(variant, ready)
-    survival = variant.baseline.survival(linear_predictors, np.array(horizons) * DAYS_PER_MONTH)
-    answers: list[PatientScore | ProfileError] = []
-    for each, linear_predictor, probabilities in zip(ready, linear_predictors.tolist(), survival.tolist(), strict=True):
-        percentile = risk_percentile(variant.reference, linear_predictor)
-        answers.append(
-            PatientScore(
-                id=each.profile.id,
-                variant=name,
-                linear_predictor=linear_predictor,
-                risk_percentile=percentile,
-                risk_group=risk_group(percentile),
-                survival=tuple(zip(horizons, probabilities, strict=True)),
-                relative_only=relative_only,
-                warnings=each.warnings,
-            )
+    """Return the answer for each patient, in order."""
+    answers: dict[int, PatientScore | ProfileError] = dict(scored.faults)
+    for scores in scored.by_variant:
+        rows = _answers(model, patients, scores, wanted, relative_only=relative_only)
+        answers |= dict(zip(scores.rows.tolist(), rows, strict=True))
+    return [answers[row] for row in range(len(patients.ids))]
+
+
+def _answers(
+    model: PrognosticModel, patients: Patients, scores: Scores, wanted: Wanted, *, relative_only: bool
+) -> Iterator[PatientScore]:
+    cautions = Cautions(model, scores, patients, relative_only=relative_only)
+    variant = model.variants[scores.variant]
+    covariates = [variant.features.covariates[j].name for j in variant.fitted.columns]
+    survival, medians = _survival(scores, wanted), _medians(scores, model.horizon_months_max)
+    figures = zip(scores.rows.tolist(), scores.linear_predictor.tolist(), scores.risk_percentile.tolist(), strict=True)
+    for position, (row, linear_predictor, percentile) in enumerate(figures):
+        layout = patients.layout(row)
+        yield PatientScore(
+            id=patients.ids[row],
+            variant=scores.variant,
+            linear_predictor=linear_predictor,
+            risk_percentile=percentile,
+            risk_group=risk_group(percentile),
+            survival=survival[position],
+            median_survival=medians[position],
+            survived_months=float(patients.survived_months[row]) or None,
+            contributions=_contributions(covariates, scores, position),
+            contributions_constant=None if scores.contributions is None else scores.constant,
+            missing_genes=cautions.missing_genes(position),
+            resolved_genes=layout.renamed,
+            ignored_genes=layout.n_ignored,
+            relative_only=relative_only,
+            warnings=cautions.of(position),
         )
-    return answers
 
 
-def risk_percentile(reference: Floats, linear_predictor: float) -> float:
-    """Return the share of the reference with a lower linear predictor (equal ones count half), 0 to 100.
-
-    Parameters
-    ----------
-    reference : array, shape (n_patients,)
-        Sorted.
-    linear_predictor : float
-        Higher is worse.
-    """
-    below, within = (np.searchsorted(reference, linear_predictor, side=side) for side in ("left", "right"))
-    return float(50.0 * (below + within) / len(reference))
-
-
-def risk_group(percentile: float) -> str:
-    """Return the tertile that a percentile lies in: ``low``, ``intermediate`` or ``high`` risk."""
-    return RISK_GROUPS[min(int(percentile * 3 / 100), 2)]
-
-
-def _relative_warnings(model: PrognosticModel) -> list[str]:
+def _survival(scores: Scores, wanted: Wanted) -> list[tuple[HorizonSurvival, ...]]:
+    bands = scores.survival
+    table = np.concatenate([np.stack([bands.probability, bands.lower, bands.upper], axis=2), scores.cohort], axis=2)
     return [
-        f"z-scores against another reference than the model's ({model.zscore_reference}): the figures rank patients "
-        "that share a reference, they do not predict survival."
+        tuple(
+            _at_horizon(months, cells)
+            for months, cells in zip(wanted.horizons_months, row, strict=True)
+            if not math.isnan(cells[0])
+        )
+        for row in table.tolist()
     ]
 
 
-def _gene_warnings(profile: ReadProfile, missing: list[str]) -> list[str]:
-    warnings = []
-    if missing:
-        warnings.append(f"{len(missing)} genes are missing and were estimated from the others: {listed(missing)}.")
-    if profile.n_ignored:
-        warnings.append(f"{profile.n_ignored} of the genes sent are not in the model's panel and were ignored.")
-    return warnings
+def _at_horizon(months: float, cells: Sequence[float]) -> HorizonSurvival:
+    probability, lower, upper, cohort, cohort_lower, cohort_upper, followed = cells
+    return HorizonSurvival(
+        months,
+        probability,
+        _or_none(lower),
+        _or_none(upper),
+        _or_none(cohort),
+        _or_none(cohort_lower),
+        _or_none(cohort_upper),
+        None if math.isnan(followed) else int(followed),
+    )
 
 
-def _clinical_warnings(model: PrognosticModel, profile: ReadProfile) -> list[str]:
-    read = model.variants["clinical"].clinical if "clinical" in model.variants else ()
-    ignored = [name for name in profile.clinical if name not in read]
-    if not ignored:
-        return []
-    return [f"clinical covariates that this model does not read were ignored: {listed(ignored)}."]
+def _medians(scores: Scores, last_months: float) -> list[MedianAnswer]:
+    median = scores.median
+    table = np.column_stack([median.days, median.lower, median.upper]) / DAYS_PER_MONTH
+    return [_median(_or_none(m), _or_none(low), _or_none(high), last_months) for m, low, high in table.tolist()]
 
 
-def _gate_warnings(model: PrognosticModel, variant: str) -> list[str]:
-    """Name the clauses of the gate that a model has not passed, and say where it judged the other variant."""
-    missed = [f"{clause}: {verdict} ({figure})" for clause, verdict, figure in model.gate if verdict != PASSED]
-    if missed and not model.champion_earned:
-        return [f"exploratory model, gate not passed: {'; '.join(missed)}."]
-    if variant == "genes_only" and "clinical" in model.variants:
-        return ["the gate judged the model with clinical covariates, not the genes-only one that answered."]
-    return []
+def _median(months: float | None, lower: float | None, upper: float | None, last_months: float) -> MedianAnswer:
+    if months is None:
+        since = "" if lower is None else f" (the interval begins at {lower:.0f})"
+        return MedianAnswer(None, lower, upper, f"not reached within {last_months:.0f} months{since}")
+    if lower is None:
+        return MedianAnswer(months, None, None, f"{months:.0f} months")
+    end = "not reached" if upper is None else f"{upper:.0f}"
+    return MedianAnswer(months, lower, upper, f"{months:.0f} months ({lower:.0f} to {end})")
 
 
-def _variant_warnings(variant: Variant, unknown: tuple[str, ...]) -> list[str]:
-    warnings = []
-    if unknown:
-        warnings.append(f"clinical covariates not known: {', '.join(unknown)}; the genes-only model answered.")
-    concordance = variant.metrics["concordance_harrell"]
-    if not concordance.lower > 0.5:
-        warnings.append(
-            f"this model is not shown to be better than chance: out-of-fold concordance {concordance.value:.2f} "
-            f"({concordance.lower:.2f} to {concordance.upper:.2f})."
-        )
-    gain = gain_of_genes(variant.metrics)
-    if variant.clinical and gain is not None and not gain.lower > 0:
-        warnings.append(
-            f"the genes are not shown to add to {', '.join(variant.clinical)}: out-of-fold concordance beyond them "
-            f"{gain.value:+.2f} ({gain.lower:+.2f} to {gain.upper:+.2f})."
-        )
-    if variant.slope == 0:
-        warnings.append("the model found no signal that held out of fold: every patient gets the cohort's survival.")
-    return warnings
+def _contributions(covariates: Sequence[str], scores: Scores, position: int) -> dict[str, float] | None:
+    if scores.contributions is None:
+        return None
+    row = scores.contributions[position]
+    order = np.argsort(-np.abs(row), kind="stable")
+    return dict(zip([covariates[j] for j in order], row[order].tolist(), strict=True))
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value

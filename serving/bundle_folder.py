@@ -1,0 +1,133 @@
+"""A folder of exported models as the source of what is served: a site needs no MLflow."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from serving.bundle_cache import Listing, RegisteredVersion, RegistryAwayError, require_digest
+from training.bundle import BundleError
+
+#: Beside the bundle, in the folder of an exported model: what the registry says of it.
+SERVED = "served.json"
+
+
+class Exported(BaseModel):
+    """What stands in ``served.json``.
+
+    Parameters
+    ----------
+    format : int
+    name, version : str
+        The registered model's, where it was exported.
+    alias : str or None
+        That the version bore there, the better of two; one without any is served as a candidate.
+    digest : str
+        The bundle's.
+    bundle : str
+        Name of the bundle's folder, beside the file.
+    gate : str
+        The gate's verdict in a word.
+    exported : str
+        When (ISO 8601, UTC).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    format: Literal[1] = 1
+    name: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    alias: Literal["champion", "candidate"] | None
+    digest: str = Field(pattern="^[0-9a-f]{64}$")
+    bundle: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")
+    gate: str
+    exported: str
+
+
+class BundleFolder:
+    """A folder that holds one folder for each exported model.
+
+    Parameters
+    ----------
+    folder : Path
+        ``NAME/served.json`` and, beside it, the bundle that it names.
+
+    Notes
+    -----
+    A model comes in, or gives way to a later one, when its ``served.json`` (or the whole ``NAME``) is renamed into
+    place. What is copied in piece by piece is refused until it is whole, and what was served goes on meanwhile.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def listing(self) -> Listing:
+        """Return the exported models, by name; one that cannot be read is refused when its bundle is asked for.
+
+        Raises
+        ------
+        RegistryAwayError
+            If the folder cannot be read, or holds no model: one that is not mounted is empty too.
+        """
+        try:
+            names = sorted(path.parent.name for path in self._folder.glob(f"*/{SERVED}") if path.parent.name[0] != ".")
+            if not names and not self._folder.is_dir():
+                raise RegistryAwayError("the folder of exported models is not there.")
+        except OSError as error:
+            raise RegistryAwayError(f"the folder of exported models cannot be read ({error.strerror}).") from error
+        if not names:
+            raise RegistryAwayError("the folder of exported models holds none.")
+        return Listing(tuple(self._version(name) for name in names), datetime.now(UTC))
+
+    def last_listing(self) -> Listing:
+        """Return nothing: the folder is on this machine, and is asked at once."""
+        return Listing()
+
+    def bundle(self, version: RegisteredVersion) -> Path:
+        """Return the folder of the version's bundle.
+
+        Raises
+        ------
+        BundleError
+            If ``served.json`` or the bundle is damaged, or if they do not belong together.
+        """
+        exported = read_exported(self._folder / version.name)
+        folder = self._folder / version.name / exported.bundle
+        require_digest(folder, version)
+        return folder
+
+    def _version(self, name: str) -> RegisteredVersion:
+        try:
+            exported = read_exported(self._folder / name)
+        except BundleError:
+            return RegisteredVersion(name, "unknown", "candidate", digest="")
+        return RegisteredVersion(name, exported.version, exported.alias or "candidate", exported.digest)
+
+
+def read_exported(folder: Path) -> Exported:
+    """Read what the registry said of an exported model.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's, by its name.
+
+    Raises
+    ------
+    BundleError
+        If it cannot be read, or speaks of a model of another name.
+    """
+    try:
+        exported = Exported.model_validate_json((folder / SERVED).read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise BundleError(f"{folder.name}: {SERVED}: {where}: {first['msg']}; export the model again.") from None
+    except OSError as error:
+        raise BundleError(f"{folder.name}: {SERVED} cannot be read ({error.strerror}); export it again.") from error
+    if exported.name != folder.name:
+        raise BundleError(f"{folder.name}: {SERVED} is of {exported.name}; the folder must bear the model's name.")
+    return exported

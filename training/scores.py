@@ -1,0 +1,114 @@
+"""The figures of many patients at once, one column a figure, and what is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.cohort import DAYS_PER_MONTH
+from training.profiles import ProfileError
+from training.survival_bands import MedianSurvival, SurvivalBands
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Integers = NDArray[np.int64]
+
+CLINICAL = "clinical"
+GENES_ONLY = "genes_only"
+RISK_GROUPS = ("low", "intermediate", "high")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of every patient.
+
+    Parameters
+    ----------
+    horizons_months : tuple of float
+        From diagnosis.
+    horizons_stated : bool
+        Whether they were asked for; the model's own are left out where a patient has survived them.
+    contributions : bool
+    """
+
+    horizons_months: tuple[float, ...]
+    horizons_stated: bool
+    contributions: bool
+
+    @cached_property
+    def days(self) -> Floats:
+        """The horizons in days."""
+        return np.array(self.horizons_months) * DAYS_PER_MONTH
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The figures of patients whom one variant answered; the first axis of every array is theirs.
+
+    Parameters
+    ----------
+    variant : str
+    rows : array of int
+        Their rows among the patients.
+    linear_predictor : array
+        Log relative hazard; higher is worse.
+    risk_percentile : array
+        0 to 100 among the reference cohort's out-of-fold linear predictors.
+    survival : SurvivalBands
+        At the horizons; NaN where a patient has survived one.
+    cohort : array, shape (n_patients, n_horizons, 4)
+        The reference cohort's Kaplan–Meier estimate, its interval, and the patients at risk; NaN where unknown.
+    median : MedianSurvival
+        Days.
+    contributions : array or None, shape (n_patients, n_used)
+        By the variant's covariates; None where they were not asked for.
+    constant : float
+        What they and it add up to is the linear predictor.
+    missing : array of bool, shape (n_patients, n_genes)
+        By the genes that the variant uses.
+    unknown_clinical : tuple of tuple of str
+        What the fuller variant would have had to know.
+    """
+
+    variant: str
+    rows: Integers
+    linear_predictor: Floats
+    risk_percentile: Floats
+    survival: SurvivalBands
+    cohort: Floats
+    median: MedianSurvival
+    contributions: Floats | None
+    constant: float
+    missing: Bools
+    unknown_clinical: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The answers to all patients: figures by variant, and what could not be scored, by row."""
+
+    by_variant: tuple[Scores, ...]
+    faults: Mapping[int, ProfileError]
+
+
+def risk_percentile(reference: Floats, linear_predictor: Floats) -> Floats:
+    """Return the share of the reference with a lower linear predictor (equal ones count half), 0 to 100.
+
+    Parameters
+    ----------
+    reference : array, shape (n_patients,)
+        Sorted.
+    linear_predictor : array, any shape
+        Higher is worse.
+    """
+    below, within = (np.searchsorted(reference, linear_predictor, side=side) for side in ("left", "right"))
+    return np.asarray(50.0 * (below + within) / len(reference))
+
+
+def risk_group(percentile: float) -> str:
+    """Return the tertile that a percentile lies in: ``low``, ``intermediate`` or ``high`` risk."""
+    return RISK_GROUPS[min(int(percentile * 3 / 100), 2)]
