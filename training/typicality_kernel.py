@@ -1,0 +1,172 @@
+"""The compiled measures of how typical a profile is of its reference: one profile after another, equal to the bit."""
+
+# mypy: disallow-untyped-decorators=False
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+#: The columns of the kernel's results.
+IDENTITY, COPULA, BELOW, EXTREME = range(4)
+N_PARTS = 4
+#: Beyond the reference's range a score moves on by at most this: one value alone proves little, however far it is.
+LONGEST_REACH = 3.0
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def typicality_parts(  # type: ignore[no-untyped-def]  # noqa: PLR0917
+    values, starts, knots, scores, pool_knots, pool_scores, grid, log_ratio, units, correlation, parts
+):
+    r"""Write the four measures of each profile into `parts`, and NaN where no gene is known.
+
+    Parameters
+    ----------
+    values : array, shape (n_patients, n_genes)
+        NaN where missing.
+    starts : array of int, shape (n_genes + 1,)
+        Where each gene's knots begin.
+    knots, scores : arrays, shape (n_knots,)
+        Of all genes, one after another.
+    pool_knots, pool_scores : arrays, shape (n_pool_knots,)
+        Of all genes' values together.
+    grid : array, shape (n_grid,)
+        Evenly spaced pooled scores.
+    log_ratio : array, shape (n_genes, n_grid)
+        Log density of any gene's value over that of this gene's.
+    units : array, shape (n_genes, 2)
+        What a distance below, and above, the range is measured in.
+    correlation : array, shape (n_genes, n_genes)
+    parts : array, shape (n_patients, 4)
+        Columns `IDENTITY`, `COPULA`, `BELOW` and `EXTREME`.
+    """
+    n_genes = values.shape[1]
+    factor, forward = np.empty((n_genes, n_genes)), np.empty((n_genes, 2))
+    within, beyond = np.empty(n_genes), np.empty(n_genes)
+    known, before = np.empty(n_genes, np.int64), np.full(n_genes, -1, np.int64)
+    n_before = 0
+    for i in range(values.shape[0]):
+        n_known, identity, below, plain = 0, 0.0, 0.0, 0.0
+        for j in range(n_genes):
+            value = values[i, j]
+            if np.isnan(value):
+                continue
+            first, last = starts[j], starts[j + 1]
+            score = interpolated(value, knots, scores, first, last)
+            over = overshoot(value, knots[first], knots[last - 1], units[j, 0], units[j, 1])
+            pooled = interpolated(value, pool_knots, pool_scores, 0, len(pool_knots))
+            identity += interpolated(pooled, grid, log_ratio[j], 0, len(grid))
+            reach = min(np.log1p(abs(over)), LONGEST_REACH)
+            below += reach if over < 0 else 0.0
+            known[n_known], within[n_known] = j, score
+            beyond[n_known] = score + np.sign(over) * reach
+            plain += score * score
+            n_known += 1
+        if n_known == 0:
+            parts[i] = np.nan
+            continue
+        if not _same(known, before, n_known, n_before):
+            _factorise(correlation, known, n_known, factor)
+            before[:n_known], n_before = known[:n_known], n_known
+        squared, extreme = _squared_lengths(factor, within, beyond, n_known, forward)
+        parts[i, IDENTITY], parts[i, COPULA] = identity, squared - plain
+        parts[i, BELOW], parts[i, EXTREME] = below, extreme
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def interpolated(value, knots, scores, first, last):  # type: ignore[no-untyped-def]
+    """Return the score at a value between knots `first` and `last` (exclusive); beyond them that at the end."""
+    if value <= knots[first]:
+        return scores[first]
+    if value >= knots[last - 1]:
+        return scores[last - 1]
+    low, high = first, last - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if knots[middle] <= value:
+            low = middle
+        else:
+            high = middle
+    share = (value - knots[low]) / (knots[high] - knots[low])
+    return scores[low] + share * (scores[high] - scores[low])
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def overshoot(value, lowest, highest, unit_below, unit_above):  # type: ignore[no-untyped-def]
+    """Return how far a value lies outside of the range, in its units: negative below, positive above, 0 within."""
+    if value < lowest:
+        return (value - lowest) / unit_below
+    return (value - highest) / unit_above if value > highest else 0.0
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def _same(known, before, n_known, n_before):  # type: ignore[no-untyped-def]
+    if n_known != n_before:
+        return False
+    return np.all(known[:n_known] == before[:n_known])
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def _factorise(correlation, known, n_known, factor):  # type: ignore[no-untyped-def]
+    """Write the Cholesky factor of the known genes' correlation; the reciprocal stands on its diagonal."""
+    for a in range(n_known):
+        for b in range(a + 1):
+            total = correlation[known[a], known[b]]
+            for c in range(b):
+                total -= factor[a, c] * factor[b, c]
+            factor[a, b] = total * factor[b, b] if b < a else 1.0 / np.sqrt(total)
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def _squared_lengths(factor, within, beyond, n_known, forward):  # type: ignore[no-untyped-def]
+    """Return the squared lengths of both scores when the genes' correlation is taken out of them."""
+    squared, extreme = 0.0, 0.0
+    for a in range(n_known):
+        first, second = within[a], beyond[a]
+        for c in range(a):
+            first -= factor[a, c] * forward[c, 0]
+            second -= factor[a, c] * forward[c, 1]
+        forward[a, 0], forward[a, 1] = first * factor[a, a], second * factor[a, a]
+        squared += forward[a, 0] ** 2
+        extreme += forward[a, 1] ** 2
+    return squared, extreme
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def calibrated(  # type: ignore[no-untyped-def]  # noqa: PLR0917
+    parts, shares, weights, levels, centres, scales, refused_above, quantiles, percents, judged
+):
+    """Write distance, percentile and the distance refused above of each profile into `judged`.
+
+    Parameters
+    ----------
+    parts : array, shape (n_patients, 4)
+    shares : array, shape (n_patients,)
+        Of the genes that are known.
+    weights : array, shape (4, 2)
+        From the measures to the two that are set against their own calibration.
+    levels : array, shape (n_levels,)
+        Shares of known genes, increasing, for which there are: `centres` and `scales`, shape (n_levels, 2),
+        `refused_above`, shape (n_levels,), and `quantiles`, shape (n_levels, n_percents), of the distance.
+    percents : array, shape (n_percents,)
+    judged : array, shape (n_patients, 3)
+    """
+    for i in range(len(parts)):
+        upper = 1
+        while upper < len(levels) - 1 and shares[i] > levels[upper]:
+            upper += 1
+        share = min(max((shares[i] - levels[upper - 1]) / (levels[upper] - levels[upper - 1]), 0.0), 1.0)
+        distance = -np.inf
+        for side in range(2):
+            measure = 0.0
+            for part in range(parts.shape[1]):
+                measure += weights[part, side] * parts[i, part]
+            centre = (1.0 - share) * centres[upper - 1, side] + share * centres[upper, side]
+            scale = (1.0 - share) * scales[upper - 1, side] + share * scales[upper, side]
+            distance = max(distance, (measure - centre) / scale)
+        if np.isnan(parts[i, 0]):
+            judged[i] = np.nan
+            continue
+        below = interpolated(distance, quantiles[upper - 1], percents, 0, len(percents))
+        above = interpolated(distance, quantiles[upper], percents, 0, len(percents))
+        judged[i, 0], judged[i, 1] = distance, (1.0 - share) * below + share * above
+        judged[i, 2] = (1.0 - share) * refused_above[upper - 1] + share * refused_above[upper]
