@@ -57,6 +57,11 @@ class PrognosisService:
 
     def __init__(self) -> None:
         from serving.champions import Champions
+        from serving.garbled_requests import answer_garbled_requests_in_our_shape
+        from serving.request_log import shape_logs
+
+        shape_logs(settings().log)
+        answer_garbled_requests_in_our_shape()
 
         self._champions = Champions(_source(settings()), poll_seconds=settings().poll_seconds)
         self._champions.start(patience_seconds=_REGISTRY_PATIENCE_SECONDS)
@@ -80,6 +85,14 @@ class PrognosisService:
         answer = score_body(self.snapshot, request.model_dump_json().encode())
         return ScoreResponse.model_validate_json(answer)
 
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    @staticmethod
+    def require_tokens_beyond_loopback() -> None:
+        """Refuse to start where other machines reach the service and there is no token, however it is started."""
+        from serving.binding import require_guarded_start
+
+        require_guarded_start(settings().tokens_file)
+
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:
         """Stop following the registry."""
@@ -100,5 +113,5 @@ def _edge(app: Any, **options: Any) -> Edge:
 
 
 PrognosisService.add_asgi_middleware(  # type: ignore[attr-defined]
-    _edge, desk=bentoml.get_current_service, timeout_seconds=settings().timeout_seconds
+    _edge, desk=bentoml.get_current_service, installation=settings()
 )

@@ -197,7 +197,7 @@ def test_every_metric_is_defined_beside_its_figure_with_its_horizon(client, trac
 def test_the_registered_bundle_is_the_one_that_was_written(client, tracked, bundle, installation, small_training):
     version = client.get_model_version_by_alias(tracked.name, "candidate")
     registry = Registry(installation.tracking_uri, installation.bundle_cache)
-    (served,) = registry.versions()
+    (served,) = registry.listing().versions
     assert served.version == str(version.version)
     assert served.digest == version.tags["bundle_digest"]
     fetched = registry.bundle(served)
