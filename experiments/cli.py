@@ -13,6 +13,7 @@ from experiments import cli_options
 from experiments.choices import Choices
 from experiments.console import progress_bars, show_log_lines
 from experiments.scan_commands import paper, scan
+from experiments.token_commands import token
 from features.cohort import Cohort
 from features.errors import PrognosisError
 
@@ -58,6 +59,7 @@ def main() -> None:
 
 main.add_command(scan)
 main.add_command(paper)
+main.add_command(token)
 
 
 @main.group()
