@@ -58,7 +58,7 @@ def small_training() -> TrainingResult:
     # Imported late: most tests need none of it.
     from experiments.simulation import simulate_cohort  # noqa: PLC0415
     from features.panel import load_panel  # noqa: PLC0415
-    from training.definition import load_definition  # noqa: PLC0415
+    from training.definition import ReplicatesDefinition, load_definition  # noqa: PLC0415
     from training.trainer import train  # noqa: PLC0415
 
     definition = load_definition(REPOSITORY / "experiments" / "definitions" / "default.toml")
@@ -73,6 +73,7 @@ def small_training() -> TrainingResult:
             "null": definition.null.model_copy(update={"n_sets": 3, "penalties": (0.1, 0.8)}),
             "boosted": definition.boosted.at(rounds=15),
             "clinical_boosted": definition.clinical_boosted.at(rounds=15),
+            "replicates": ReplicatesDefinition(cox=8, boosted=2),
             "resampling": definition.resampling.model_copy(
                 update={"outer_folds": 2, "outer_repeats": 1, "inner_folds": 2, "bootstrap": 100}
             ),
@@ -98,7 +99,7 @@ def small_definition(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text, n_changed = re.subn(choice, smaller, text)
         assert n_changed
     path = tmp_path_factory.mktemp("definition") / "small.toml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(f"{text}\n[replicates]\ncox = 8\nboosted = 2\n", encoding="utf-8")
     return path
 
 

@@ -5,24 +5,29 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xgboost
 
 from features.errors import PrognosisError
-from training.bundle_fields import from_format_1, model_fields, model_of
+from training.bundle_fields import from_format_1, from_format_2, model_fields, model_of, replicates_of
 from training.model import PrognosticModel
+from training.replicates import Replicates
 
-BUNDLE_FORMAT = 2
-#: Formats that are read; the first held one fitted learner a variant.
-READABLE = (1, BUNDLE_FORMAT)
+BUNDLE_FORMAT = 3
+#: Formats that are read; the first held one fitted learner a variant, the first two no replicates.
+READABLE = (1, 2, BUNDLE_FORMAT)
 
 MANIFEST = "manifest.json"
 MODEL = "model.json"
 HAZARD_RATIOS = "hazard_ratios.parquet"
+#: The folder of the variants' replicates.
+REPLICATES = "replicates/"
 
 
 class BundleError(PrognosisError):
@@ -47,7 +52,9 @@ def write_bundle(model: PrognosticModel, folder: Path) -> str:
     fields, boosters = model_fields(model)
     contents = {MODEL: _as_json({"format": BUNDLE_FORMAT, **fields}), HAZARD_RATIOS: _as_parquet(model.hazard_ratios)}
     contents |= {name: bytes(booster.save_raw("ubj")) for name, booster in boosters.items()}
+    contents |= {name: _as_npz(replicates) for name, replicates in replicates_of(model).items()}
     for name, content in contents.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
     files = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}
     manifest = _as_json({"format": BUNDLE_FORMAT, "files": files})
@@ -72,9 +79,12 @@ def read_bundle(folder: Path) -> PrognosticModel:
             raise BundleError(f"{folder.name}: {MODEL} is not of bundle format {_listed(READABLE)}.")
         if version == 1:
             fields, contents = from_format_1(fields, contents)
+        if version < BUNDLE_FORMAT:
+            fields = from_format_2(fields)
+        drawn = {name: contents.pop(name) for name in list(contents) if name.startswith(REPLICATES)}
         boosters = {name: xgboost.Booster(model_file=bytearray(content)) for name, content in contents.items()}
-        return model_of(fields, boosters, table)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return model_of(fields, boosters, {name: _of_npz(content) for name, content in drawn.items()}, table)
+    except (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise BundleError(
             f"{folder.name}: does not hold a model ({type(error).__name__}: {error}); register it anew."
         ) from error
@@ -95,7 +105,7 @@ def bundle_digest(folder: Path) -> str:
 def _checked(folder: Path) -> dict[str, bytes]:
     """Return the content of every file that the manifest names, after comparing digests."""
     files = _manifest(folder)
-    present = {path.name for path in folder.iterdir()} - {MANIFEST}
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()} - {MANIFEST}
     if present != set(files):
         odd = sorted(present ^ set(files))
         raise BundleError(f"{folder.name}: {odd[0]} is missing, or is not in the manifest; fetch the bundle again.")
@@ -120,7 +130,8 @@ def _manifest(folder: Path) -> dict[str, str]:
 
 
 def _listed(versions: tuple[int, ...]) -> str:
-    return " and ".join(map(str, versions))
+    *others, last = map(str, versions)
+    return f"{', '.join(others)} and {last}"
 
 
 def _as_json(content: Mapping[str, Any]) -> bytes:
@@ -130,3 +141,14 @@ def _as_json(content: Mapping[str, Any]) -> bytes:
 
 def _as_parquet(table: pd.DataFrame) -> bytes:
     return bytes(table.to_parquet(index=False))
+
+
+def _as_npz(replicates: Replicates) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **replicates.arrays())
+    return file.getvalue()
+
+
+def _of_npz(content: bytes) -> Replicates:
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return Replicates.of({name: arrays[name] for name in arrays.files})

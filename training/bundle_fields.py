@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,8 +20,10 @@ from training.blend import Blend, FittedLearner
 from training.boosted import FittedBooster
 from training.breslow import BaselineHazard
 from training.estimate import Estimate
-from training.model import CohortSummary, PrognosticModel, Variant
+from training.kaplan_meier import KaplanMeier
+from training.model import Applicability, CohortSummary, PrognosticModel, Variant
 from training.penalised_cox import FittedCox
+from training.replicates import Replicates
 
 type Fields = dict[str, Any]
 
@@ -48,20 +51,38 @@ def model_fields(model: PrognosticModel) -> tuple[Fields, dict[str, xgboost.Boos
         "definition": dict(model.definition),
         "provenance": dict(model.provenance),
         "patient_hashes": list(model.patient_hashes),
+        "kaplan_meier": None if model.kaplan_meier is None else _curve_fields(model.kaplan_meier),
+        "applicability": None if model.applicability is None else model.applicability.fields(),
     }
     return fields, boosters
 
 
-def model_of(fields: Fields, boosters: Mapping[str, xgboost.Booster], hazard_ratios: pd.DataFrame) -> PrognosticModel:
+def replicates_of(model: PrognosticModel) -> dict[str, Replicates]:
+    """Return the replicates of each variant that has any, by the names of their files."""
+    kept = ((replicates_file(name), variant.replicates) for name, variant in model.variants.items())
+    return {name: replicates for name, replicates in kept if replicates is not None}
+
+
+def model_of(
+    fields: Fields,
+    boosters: Mapping[str, xgboost.Booster],
+    replicates: Mapping[str, Replicates],
+    hazard_ratios: pd.DataFrame,
+) -> PrognosticModel:
     """Return the model; anything unknown, missing or unread is an Attribute-, Key-, Type- or ValueError."""
-    rest, unread = dict(fields), dict(boosters)
+    rest, unread, drawn = dict(fields), dict(boosters), dict(replicates)
     cohort = rest.pop("cohort")
     variants = {
-        name: _variant_of(content, {i: unread.pop(booster_file(name, i), None) for i in range(len(content["members"]))})
+        name: _variant_of(
+            content,
+            {i: unread.pop(booster_file(name, i), None) for i in range(len(content["members"]))},
+            drawn.pop(replicates_file(name), None),
+        )
         for name, content in rest.pop("variants").items()
     }
-    if unread:
-        raise ValueError(f"no variant reads {min(unread)}")
+    if unread or drawn:
+        raise ValueError(f"no variant reads {min([*unread, *drawn])}")
+    curve, applicability = rest.pop("kaplan_meier"), rest.pop("applicability")
     return PrognosticModel(
         cohort=CohortSummary(**{**cohort, "median_follow_up_months": _or_nan(cohort["median_follow_up_months"])}),
         variants=variants,
@@ -70,12 +91,22 @@ def model_of(fields: Fields, boosters: Mapping[str, xgboost.Booster], hazard_rat
         horizons_months=tuple(rest.pop("horizons_months")),
         gate=tuple((clause, verdict, figure) for clause, verdict, figure in rest.pop("gate")),
         patient_hashes=tuple(rest.pop("patient_hashes")),
+        kaplan_meier=None if curve is None else _curve_of(curve),
+        applicability=None if applicability is None else _applicability_of(applicability),
         **rest,
     )
 
 
+def from_format_2(fields: Fields) -> Fields:
+    """Return the fields of the second format as those of today's: without what intervals need."""
+    variants = {
+        name: {**variant, "gene_weights": {}, "has_replicates": False} for name, variant in fields["variants"].items()
+    }
+    return {**fields, "variants": variants, "kaplan_meier": None, "applicability": None}
+
+
 def from_format_1(fields: Fields, contents: Mapping[str, bytes]) -> tuple[Fields, dict[str, bytes]]:
-    """Return the fields and the boosters' files of the first format as those of today's: one member a variant."""
+    """Return the fields and the boosters' files of the first format as those of the second: one member a variant."""
     variants = {}
     for name, variant in fields["variants"].items():
         rest = dict(variant)
@@ -103,6 +134,11 @@ def booster_file(variant: str, position: int) -> str:
     return f"booster_{variant}_{position}.ubj"
 
 
+def replicates_file(variant: str) -> str:
+    """Return the name of the file of a variant's replicates."""
+    return f"replicates/{variant}.npz"
+
+
 def _members(fitted: FittedLearner | Blend) -> tuple[tuple[float, FittedLearner], ...]:
     return fitted.members if isinstance(fitted, Blend) else ((1.0, fitted),)
 
@@ -121,6 +157,8 @@ def _variant_fields(variant: Variant) -> Fields:
         "metrics": {name: [_or_none(v) for v in (e.value, e.lower, e.upper)] for name, e in variant.metrics.items()},
         "parameters": dict(variant.parameters),
         "minimum_gene_fraction": variant.minimum_gene_fraction,
+        "gene_weights": dict(variant.gene_weights),
+        "has_replicates": variant.replicates is not None,
     }
 
 
@@ -139,19 +177,51 @@ def _member_of(fields: Fields, booster: xgboost.Booster | None) -> tuple[float, 
     return weight, FittedLearner(columns, _predictor_of(rest.pop("predictor"), booster), **rest)
 
 
-def _variant_of(fields: Fields, boosters: Mapping[int, xgboost.Booster | None]) -> Variant:
+def _variant_of(
+    fields: Fields, boosters: Mapping[int, xgboost.Booster | None], replicates: Replicates | None
+) -> Variant:
     rest = dict(fields)
+    if rest.pop("has_replicates") != (replicates is not None):
+        raise ValueError("a variant's replicates are missing, or belong to none")
     members = tuple(_member_of(each, boosters[position]) for position, each in enumerate(rest.pop("members")))
     alone = len(members) == 1 and members[0][0] == 1.0
     return Variant(
         features=_features_of(rest.pop("features")),
         fitted=members[0][1] if alone else Blend(members),
         slope=_number(rest.pop("slope")),
-        baseline=BaselineHazard(**{name: _floats(values) for name, values in rest.pop("baseline").items()}),
+        baseline=_fitting(BaselineHazard(**_arrays_of(rest.pop("baseline"))), replicates),
         reference=_floats(rest.pop("reference")),
         metrics={name: Estimate(*map(_or_nan, values)) for name, values in rest.pop("metrics").items()},
+        replicates=replicates,
         **rest,
     )
+
+
+def _fitting(baseline: BaselineHazard, replicates: Replicates | None) -> BaselineHazard:
+    if replicates is not None and replicates.log_baseline.shape[1] != len(baseline.days):
+        raise ValueError("the replicates' baselines are of other days than the model's")
+    return baseline
+
+
+def _arrays_of(fields: Fields) -> dict[str, Any]:
+    return {name: _floats(values) for name, values in fields.items()}
+
+
+def _curve_fields(curve: KaplanMeier) -> Fields:
+    ends = {name: [_or_none(value) for value in getattr(curve, name)] for name in ("lower", "upper")}
+    return {
+        "days": curve.days.tolist(),
+        "survival": curve.survival.tolist(),
+        **ends,
+        "at_risk": curve.at_risk.tolist(),
+    }
+
+
+def _curve_of(fields: Fields) -> KaplanMeier:
+    rest = dict(fields)
+    at_risk = np.array(rest.pop("at_risk"), dtype=np.int64)
+    ends = {name: _floats([_or_nan(value) for value in rest.pop(name)]) for name in ("lower", "upper")}
+    return KaplanMeier(**_arrays_of(rest), **ends, at_risk=at_risk)
 
 
 def _predictor_fields(predictor: FittedCox | FittedBooster) -> Fields:
@@ -196,6 +266,13 @@ def _features_of(fields: Fields) -> FeatureState:
         clinical=ClinicalEncoder(tuple(clinical)),
         **rest,
     )
+
+
+def _applicability_of(fields: Fields) -> Applicability:
+    # Imported where it is met: older bundles have none.
+    module = importlib.import_module("training.applicability")
+    read: Applicability = module.Applicability.of(fields)
+    return read
 
 
 def _floats(values: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:

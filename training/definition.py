@@ -123,6 +123,24 @@ class ResamplingDefinition(Strict):
     bootstrap: int = Field(ge=100)
 
 
+class ReplicatesDefinition(Strict):
+    """Bootstrap samples on which the model is refitted for its intervals; 0 of Cox leaves the intervals out.
+
+    Notes
+    -----
+    All `cox` samples refit the Cox part, slope and baseline; the first `boosted` of them the trees, too.
+    """
+
+    cox: int = Field(default=200, ge=0)
+    boosted: int = Field(default=50, ge=1)
+
+    @model_validator(mode="after")
+    def _check_numbers(self) -> Self:
+        if self.cox and not 2 <= max(2, self.boosted) <= self.cox:
+            raise ValueError(f"cox = {self.cox}, boosted = {self.boosted}: cox must be 0, or 2 or more and >= boosted")
+        return self
+
+
 class HorizonsDefinition(Strict):
     """Where survival is answered, and how many patients must be at risk there."""
 
@@ -183,6 +201,7 @@ class Definition(Strict):
     pooled_cox: LearnerDefinition
     boosted: LearnerDefinition
     gate: GateDefinition
+    replicates: ReplicatesDefinition = ReplicatesDefinition()
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:

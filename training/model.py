@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,27 @@ from features.transform import FeatureState
 from training.blend import Blend, FittedLearner
 from training.breslow import BaselineHazard
 from training.estimate import Estimate
+from training.kaplan_meier import KaplanMeier
 from training.learners import CLINICAL_KINDS
+from training.missing_genes import MissingGenes
+from training.replicates import Replicates
+from training.survival_bands import Answers
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+class Applicability(Protocol):
+    """What tells how far a new profile is from the reference cohort; a bundle keeps its fields."""
+
+    def fields(self) -> dict[str, Any]:
+        """Return everything as plain numbers, texts and lists."""
+        ...
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Self:
+        """Return what `fields` wrote."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -57,6 +75,10 @@ class Variant:
         The best trial's, and for ``auto`` the weight of each learner.
     minimum_gene_fraction : float
         Share of the used genes that a patient must have.
+    gene_weights : mapping of str to float
+        Share of each used gene in the genes' part of the linear predictor, of sum 1; empty in bundles that are older.
+    replicates : Replicates or None
+        What intervals come from; None in bundles that are older, and where the definition wants none.
     """
 
     learner: str
@@ -68,6 +90,8 @@ class Variant:
     metrics: Mapping[str, Estimate]
     parameters: Mapping[str, bool | int | float | str]
     minimum_gene_fraction: float
+    gene_weights: Mapping[str, float] = field(default_factory=dict)
+    replicates: Replicates | None = None
 
     @property
     def genes(self) -> tuple[str, ...]:
@@ -93,6 +117,35 @@ class Variant:
         clinical : DataFrame, shape (n_patients, any)
         """
         return self.slope * self.fitted.linear_predictor(self.features.transform(expression, clinical))
+
+    def answers(
+        self, X: Floats, linear_predictor: Floats, *, missing: Bools | None = None, survived_days: Floats | None = None
+    ) -> Answers:
+        """Return what `training.survival_bands` needs of patients.
+
+        Parameters
+        ----------
+        X : array, shape (n_patients, n_covariates)
+            Their covariates, missing genes at their conditional mean.
+        linear_predictor : array, shape (n_patients,)
+            Recalibrated; higher is worse.
+        missing : array of bool, shape (n_patients, n_genes), optional
+            Which of the feature state's genes each patient lacks; it widens the interval.
+        survived_days : array, shape (n_patients,), optional
+        """
+        if self.replicates is None:
+            return Answers(self.baseline, linear_predictor, survived_days=survived_days)
+        by_replicate = (
+            self.replicates.linear_predictors(X)
+            if missing is None
+            else self._missing_genes.linear_predictors(X, missing)
+        )
+        return Answers(self.baseline, linear_predictor, self.replicates, by_replicate, survived_days)
+
+    @cached_property
+    def _missing_genes(self) -> MissingGenes:
+        assert self.replicates is not None  # noqa: S101
+        return MissingGenes(self.replicates, self.features)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +173,10 @@ class PrognosticModel:
         ``created`` (ISO 8601, UTC), ``code_version``, ``data_digest``, ``definition_digest``, ``seed``.
     patient_hashes : tuple of str
         SHA-256 of the training patients' ids, sorted.
+    kaplan_meier : KaplanMeier or None
+        The reference cohort's survival; None in bundles that are older.
+    applicability : Applicability or None
+        How far a profile may be from the reference cohort; None in bundles that are older.
     """
 
     cancer_type: str
@@ -137,6 +194,8 @@ class PrognosticModel:
     definition: Mapping[str, Any]
     provenance: Mapping[str, str]
     patient_hashes: tuple[str, ...]
+    kaplan_meier: KaplanMeier | None = None
+    applicability: Applicability | None = None
 
     @cached_property
     def resolver(self) -> GeneResolver:

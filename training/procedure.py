@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,26 @@ AUTO_NEEDS = 2
 
 
 @dataclass(frozen=True, eq=False)
+class Ingredient:
+    """One fit of those that are averaged: enough to repeat it on other patients.
+
+    Parameters
+    ----------
+    weight : float
+        By which its predictions enter the sum.
+    setting : LearnerSetting
+    parameters : mapping
+    seed : int
+        Of its trees, if it grows any.
+    """
+
+    weight: float
+    setting: LearnerSetting
+    parameters: Parameters
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
 class FittedProcedure:
     """A model that can be asked about new patients, and the study that led to it.
 
@@ -50,6 +70,10 @@ class FittedProcedure:
         The recalibrated inner out-of-fold linear predictors.
     tuning : Tuning or None
         None for ``auto``, which weighs the others' studies, and for ``best_single_gene``.
+    recalibration_folds : array, shape (n_training_patients,)
+        The inner out-of-fold linear predictors from which slope and baseline come, before the slope.
+    recipe : tuple of Ingredient
+        The fits whose weighted sum `fitted` is.
     weights : mapping of str to float
         For ``auto``: the weight of each learner, of sum 1.
     """
@@ -61,6 +85,8 @@ class FittedProcedure:
     baseline: BaselineHazard
     out_of_fold: Floats
     tuning: Tuning | None
+    recalibration_folds: Floats
+    recipe: tuple[Ingredient, ...]
     weights: Mapping[str, float] = field(default_factory=dict)
 
     def linear_predictor(self, cohort: Cohort) -> Floats:
@@ -76,6 +102,7 @@ class _Learned:
     fitted: FittedLearner | Blend
     tuning_folds: Floats
     recalibration_folds: Floats
+    recipe: tuple[Ingredient, ...]
 
 
 def fit_procedures(
@@ -127,10 +154,7 @@ def fit_procedures(
         ).learned(checkpoints or Checkpoints(), prune=prune)
         for learner in wanted
     }
-    fitted = {
-        learner: _recalibrated(learner, features, each.fitted, each.recalibration_folds, cohort, tuning=each.tuning)
-        for learner, each in learned.items()
-    }
+    fitted = {learner: _recalibrated(learner, features, each, cohort) for learner, each in learned.items()}
     without_genes = {name: each for name, each in learned.items() if name in CLINICAL_BASELINES}
     if len(without_genes) >= AUTO_NEEDS:
         fitted[AUTO_CLINICAL] = _weighed(AUTO_CLINICAL, without_genes, features, splits, definition)
@@ -189,7 +213,8 @@ class _Study:
         recalibrated = np.sum(
             [w * self.others.out_of_fold(self.setting, t.parameters, seed=self._trees) for w, t in averaged], axis=0
         )
-        return _Learned(tuning if space.default else None, fitted, tuned, recalibrated)
+        recipe = tuple(Ingredient(w, self.setting, t.parameters, self._trees) for w, t in averaged)
+        return _Learned(tuning if space.default else None, fitted, tuned, recalibrated, recipe)
 
     def _folds(self, parameters: Parameters) -> Iterator[tuple[float, Floats]]:
         for predictions in self.splits.predictions(self.setting, parameters, seed=self._trees):
@@ -226,23 +251,41 @@ def _weighed(
     weights = dict(zip(members, tempered_weights(np.array(scores), definition.auto.temperature).tolist(), strict=True))
     factors = {learner: weights[learner] * slopes[learner] for learner in members}
     fitted = blended([(factors[learner], each.fitted) for learner, each in members.items()])
-    out_of_fold = np.sum([factors[learner] * each.recalibration_folds for learner, each in members.items()], axis=0)
-    return _recalibrated(name, features, fitted, out_of_fold, splits.cohort, weights=weights)
+    tuned, out_of_fold = (
+        np.sum([factors[learner] * getattr(each, folds) for learner, each in members.items()], axis=0)
+        for folds in ("tuning_folds", "recalibration_folds")
+    )
+    recipe = tuple(
+        replace(part, weight=factors[learner] * part.weight)
+        for learner, each in members.items()
+        for part in each.recipe
+    )
+    together = _Learned(None, fitted, tuned, out_of_fold, recipe)
+    return _recalibrated(name, features, together, splits.cohort, weights=weights)
 
 
 def _recalibrated(
     learner: str,
     features: FeatureState,
-    fitted: FittedLearner | Blend,
-    out_of_fold: Floats,
+    learned: _Learned,
     cohort: Cohort,
     *,
-    tuning: Tuning | None = None,
     weights: Mapping[str, float] | None = None,
 ) -> FittedProcedure:
-    slope = calibration_slope(out_of_fold, cohort.time, cohort.event)
-    baseline = breslow(slope * out_of_fold, cohort.time, cohort.event)
-    return FittedProcedure(learner, features, fitted, slope, baseline, slope * out_of_fold, tuning, weights or {})
+    folds = learned.recalibration_folds
+    slope = calibration_slope(folds, cohort.time, cohort.event)
+    return FittedProcedure(
+        learner=learner,
+        features=features,
+        fitted=learned.fitted,
+        slope=slope,
+        baseline=breslow(slope * folds, cohort.time, cohort.event),
+        out_of_fold=slope * folds,
+        tuning=learned.tuning,
+        recalibration_folds=folds,
+        recipe=learned.recipe,
+        weights=weights or {},
+    )
 
 
 def calibration_slope(linear_predictor: Floats, time: Floats, event: Bools) -> float:

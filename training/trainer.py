@@ -19,11 +19,14 @@ from training.checkpoints import Checkpoints
 from training.definition import Definition, DefinitionError
 from training.evaluation import judge_of
 from training.gate import judge_gate
-from training.kaplan_meier import median_follow_up
+from training.gene_weights import gene_weights
+from training.kaplan_meier import kaplan_meier, median_follow_up
 from training.model import CohortSummary, PrognosticModel, Variant
 from training.pooling import SharedPredictor, fit_shared
 from training.procedure import FittedProcedure
+from training.refitting import refit
 from training.report import diagnostics_of, proliferation_table, random_signatures_of, tables_of
+from training.resampling import derived_seed
 from training.results import Estimate, Evaluation, RandomSignatures, TrainingResult
 from training.tasks import Progress, Work, planned, run, run_name
 from training.univariate import hazard_ratios
@@ -117,7 +120,7 @@ def _trained(
         horizons_months=judge.horizons_months,
         horizon_months_max=judge.horizon_months,
         cohort=summary_of(cohort),
-        variants=_fitted_variants(outcomes, evaluations, definition),
+        variants=_fitted_variants(outcomes, evaluations, work, workers=workers, progress=progress),
         panel=panel,
         hazard_ratios=hazard_ratios(narrowed, panel),
         gate=verdict.clauses,
@@ -125,6 +128,7 @@ def _trained(
         definition=_stated(definition, panel),
         provenance={**provenance, **_pooled(shared)},
         patient_hashes=tuple(sorted(hashlib.sha256(str(p).encode()).hexdigest() for p in cohort.patients)),
+        kaplan_meier=kaplan_meier(cohort.time, cohort.event),
     )
     diagnostics = diagnostics_of(narrowed, judge, model, definition, reported=reported, tuned=_tuned_cox(evaluations))
     return TrainingResult(
@@ -239,19 +243,32 @@ def _with_unused(cohort: Cohort, definition: Definition, used: tuple[str, ...]) 
 
 
 def _fitted_variants(
-    outcomes: Outcomes, evaluations: Mapping[str, Evaluation], definition: Definition
+    outcomes: Outcomes,
+    evaluations: Mapping[str, Evaluation],
+    work: Work,
+    *,
+    workers: int,
+    progress: Progress | None,
 ) -> dict[str, Variant]:
     """Return the variants to keep: the definition's learner, or all learners weighed, fitted on all patients."""
-    return {
-        task.variant: _kept(
-            procedures[definition.learner], evaluations[run_name(definition.learner, task.variant)].metrics, definition
+    learner, variants = work.definition.learner, {}
+    for task, procedures in sorted(whole(outcomes).items(), key=lambda item: item[0].variant):
+        kept = _kept(procedures[learner], evaluations[run_name(learner, task.variant)].metrics, work)
+        replicates = refit(
+            procedures[learner],
+            work.cohort,
+            work.definition.replicates,
+            seed=derived_seed(work.definition.seed, str(work.cohort), task.variant, "replicates"),
+            workers=workers,
+            progress=progress,
         )
-        for task, procedures in sorted(whole(outcomes).items(), key=lambda item: item[0].variant)
-    }
+        variants[task.variant] = replace(kept, replicates=replicates)
+    return variants
 
 
-def _kept(procedure: FittedProcedure, metrics: Mapping[str, Estimate], definition: Definition) -> Variant:
+def _kept(procedure: FittedProcedure, metrics: Mapping[str, Estimate], work: Work) -> Variant:
     tuned = dict(procedure.tuning.parameters) if procedure.tuning else {}
+    X = procedure.features.transform(work.cohort.expression, work.cohort.clinical)
     return Variant(
         learner=procedure.learner,
         features=procedure.features,
@@ -261,5 +278,6 @@ def _kept(procedure: FittedProcedure, metrics: Mapping[str, Estimate], definitio
         reference=np.sort(procedure.out_of_fold),
         metrics=dict(metrics),
         parameters=tuned | {f"weight.{name}": weight for name, weight in procedure.weights.items()},
-        minimum_gene_fraction=definition.features.minimum_gene_fraction,
+        minimum_gene_fraction=work.definition.features.minimum_gene_fraction,
+        gene_weights=gene_weights(procedure.fitted, procedure.features.covariates, X),
     )

@@ -1,0 +1,218 @@
+"""Refit a procedure on bootstrap samples of its patients, for the intervals of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from features.cohort import Cohort
+from training.blend import Blend, FittedLearner, blended
+from training.boosted import FittedBooster
+from training.breslow import BaselineHazard, breslow
+from training.definition import ReplicatesDefinition
+from training.penalised_cox import FitError, FittedCox
+from training.procedure import FittedProcedure, Ingredient, calibration_slope
+from training.replicates import Replicates
+from training.resampling import derived_seed, generator
+from training.tree_kernel import Trees, in_one_group, side_by_side, trees_of
+
+Floats = NDArray[np.float64]
+Positions = NDArray[np.intp]
+
+#: Replicates that a worker makes at a time.
+CHUNK = 5
+
+type Progress = Callable[[str, int, int], None]
+
+
+def refit(
+    procedure: FittedProcedure,
+    cohort: Cohort,
+    settings: ReplicatesDefinition,
+    *,
+    seed: int,
+    workers: int,
+    progress: Progress | None = None,
+) -> Replicates | None:
+    r"""Refit a procedure on bootstrap samples of the patients.
+
+    Parameters
+    ----------
+    procedure : FittedProcedure
+        Fitted to all patients of `cohort`.
+    cohort : Cohort
+    settings : ReplicatesDefinition
+        How many; None is returned where none is wanted.
+    seed : int
+        Each replicate derives its own from it and its number.
+    workers : int
+        Processes; the numbers do not depend on it.
+    progress : callable, optional
+
+    Notes
+    -----
+    Patients are drawn with replacement. Feature state, parameters and weights are kept: how they were chosen is not
+    repeated. Slope and Breslow baseline of a sample come from the model's own out-of-fold linear predictors of the
+    patients in it, as the model's come from those of all. Where a sample's baseline hazard is 0 up to a day, as its
+    first event is later than the cohort's, half of its first increment stands there: the logarithm of 0 would have
+    no spread. A sample that cannot be fitted (nobody in it had the event) is drawn anew.
+
+    References
+    ----------
+    Efron B. Censored data and the bootstrap. J Am Stat Assoc 1981;76:312-319. doi:10.1080/01621459.1981.10477650
+    """
+    if not settings.cox:
+        return None
+    X = procedure.features.transform(cohort.expression, cohort.clinical)
+    # Without the study, which a worker has no use for.
+    source = _Source(replace(procedure, tuning=None), X, cohort.time, cohort.event, settings.boosted, seed)
+    chunks = [range(start, min(start + CHUNK, settings.cox)) for start in range(0, settings.cox, CHUNK)]
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator", max_nbytes=None)
+    drawn: list[_Replicate] = []
+    for found in parallel(joblib.delayed(_refitted)(source, chunk) for chunk in chunks):
+        drawn += found
+        if progress is not None:
+            progress(f"{cohort} replicates", len(drawn), settings.cox)
+    return _collected(source, drawn)
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """What every replicate is made from."""
+
+    procedure: FittedProcedure
+    X: Floats
+    time: Floats
+    event: NDArray[np.bool_]
+    n_boosted: int
+    seed: int
+
+    @property
+    def cox(self) -> FittedLearner:
+        """The Cox part of the model; one that reads nothing where there is none."""
+        fitted = self.procedure.fitted
+        members = fitted.members if isinstance(fitted, Blend) else ((1.0, fitted),)
+        linear = [(weight, each) for weight, each in members if isinstance(each.predictor, FittedCox)]
+        folded = blended(linear)
+        assert isinstance(folded, FittedLearner)  # noqa: S101
+        return folded
+
+
+@dataclass(frozen=True, eq=False)
+class _Replicate:
+    """One sample's model."""
+
+    slope: float
+    coefficients: Floats
+    log_baseline: Floats
+    trees: Trees | None
+    redrawn: int
+
+
+def _refitted(source: _Source, numbers: range) -> list[_Replicate]:
+    # One thread: replicates are made beside each other, and a sum's order must not depend on how many are.
+    with threadpool_limits(1):
+        return [_replicate(source, number) for number in numbers]
+
+
+def _replicate(source: _Source, number: int) -> _Replicate:
+    """Return one replicate, of the first sample that can be fitted."""
+    attempt = 0
+    while True:
+        rng = generator(source.seed, number, attempt)
+        rows = np.sort(rng.integers(len(source.time), size=len(source.time)))
+        try:
+            fitted = _fit(source, rows, number)
+        except FitError:
+            attempt += 1
+            continue
+        slope, log_baseline = _recalibrated(source, rows)
+        coefficients, trees = _aligned(source.cox, fitted), _trees(source, fitted, number)
+        return _Replicate(slope, coefficients, log_baseline, trees, redrawn=attempt)
+
+
+def _fit(source: _Source, rows: Positions, number: int) -> list[tuple[float, FittedLearner]]:
+    wanted = [i for i in source.procedure.recipe if i.weight and (number < source.n_boosted or not _grows_trees(i))]
+    if not source.event[rows].any():
+        raise FitError("nobody in the sample had the event")
+    return [(each.weight, _fitted(each, source, rows, number)) for each in wanted]
+
+
+def _grows_trees(ingredient: Ingredient) -> bool:
+    return "objective" in ingredient.parameters
+
+
+def _fitted(ingredient: Ingredient, source: _Source, rows: Positions, number: int) -> FittedLearner:
+    return ingredient.setting.fit(
+        source.X[rows],
+        source.time[rows],
+        source.event[rows],
+        covariates=source.procedure.features.covariates,
+        parameters=ingredient.parameters,
+        # What trees draw is of the procedure, too: it varies with the sample.
+        seed=derived_seed(ingredient.seed, number),
+    )
+
+
+def _aligned(cox: FittedLearner, fitted: list[tuple[float, FittedLearner]]) -> Floats:
+    """Return the sum of a replicate's Cox models on the columns of the model's Cox part."""
+    coefficients = np.zeros(len(cox.columns))
+    for weight, each in fitted:
+        if isinstance(each.predictor, FittedCox):
+            coefficients[np.searchsorted(cox.columns, each.columns)] += weight * each.predictor.coefficients
+    return coefficients
+
+
+def _trees(source: _Source, fitted: list[tuple[float, FittedLearner]], number: int) -> Trees | None:
+    """Return a replicate's trees as one group, whose mean over the model's patients is 0."""
+    if number >= source.n_boosted:
+        return None
+    parts = [
+        trees_of(
+            each.predictor.booster,
+            columns=each.columns,
+            factor=-weight if each.predictor.objective == "aft" else weight,
+        )
+        for weight, each in fitted
+        if isinstance(each.predictor, FittedBooster)
+    ]
+    if not parts:
+        return None
+    uncentred = in_one_group(parts, 0.0)
+    return in_one_group(parts, float(uncentred.margins(source.X).mean()))
+
+
+def _recalibrated(source: _Source, rows: Positions) -> tuple[float, Floats]:
+    """Return a sample's slope, and its log cumulative baseline hazard at the days of the model's."""
+    folds, time, event = source.procedure.recalibration_folds[rows], source.time[rows], source.event[rows]
+    slope = calibration_slope(folds, time, event)
+    return slope, log_hazard_at(breslow(slope * folds, time, event), source.procedure.baseline.days)
+
+
+def log_hazard_at(baseline: BaselineHazard, days: Floats) -> Floats:
+    """Return the log cumulative baseline hazard at `days`; before its first step, of half that step."""
+    hazard = baseline.at(days)
+    return np.asarray(np.log(np.where(hazard > 0, hazard, baseline.cumulative_hazard[0] / 2)))
+
+
+def _collected(source: _Source, drawn: list[_Replicate]) -> Replicates:
+    cox, trees = source.cox, list(_grown(drawn))
+    assert isinstance(cox.predictor, FittedCox)  # noqa: S101
+    return Replicates(
+        slope=np.array([each.slope for each in drawn]),
+        columns=cox.columns,
+        means=cox.predictor.means,
+        coefficients=np.array([each.coefficients for each in drawn]).reshape(len(drawn), len(cox.columns)),
+        log_baseline=np.array([each.log_baseline for each in drawn]),
+        trees=side_by_side(trees) if trees else None,
+        redrawn=sum(each.redrawn for each in drawn),
+    )
+
+
+def _grown(drawn: list[_Replicate]) -> Iterator[Trees]:
+    yield from (each.trees for each in drawn if each.trees is not None)
