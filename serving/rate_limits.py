@@ -9,9 +9,9 @@ import mmap
 import os
 import struct
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 #: Of a holder: what identifies it, and when its two buckets will be full again (seconds, monotonic clock).
@@ -89,7 +89,8 @@ class RateLimits:
     def admit(self, holder: str) -> Refusal | None:
         """Take one request out of the holder's bucket, or say how long to wait."""
         key = _key(holder)
-        with self._locked():
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
             now = self._clock()
             slot, requests_full, profiles_full = self._find(key, now)
             wait = max(0.0, requests_full - now - _tolerance(self._requests_per_minute) - _SLACK_SECONDS)
@@ -100,6 +101,8 @@ class RateLimits:
                 return Refusal("profiles", self._profiles_per_minute, wait)
             requests_full = max(requests_full, now) + _WINDOW_SECONDS / self._requests_per_minute
             _SLOT.pack_into(self._slots, slot, key, requests_full, profiles_full)
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
         return None
 
     def charge_profiles(self, holder: str, n_profiles: int) -> None:
@@ -107,11 +110,14 @@ class RateLimits:
         if math.isinf(self._profiles_per_minute) or not n_profiles:
             return
         key = _key(holder)
-        with self._locked():
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
             now = self._clock()
             slot, requests_full, profiles_full = self._find(key, now)
             profiles_full = max(profiles_full, now) + n_profiles * _WINDOW_SECONDS / self._profiles_per_minute
             _SLOT.pack_into(self._slots, slot, key, requests_full, profiles_full)
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def _find(self, key: bytes, now: float) -> tuple[int, float, float]:
         """Return where the holder's buckets are, or a place where they can be put, and when they are full."""
@@ -129,15 +135,8 @@ class RateLimits:
                 break
         return (first * _SLOT.size if free is None else free), 0.0, 0.0
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
 
-
+@lru_cache(maxsize=_N_SLOTS)
 def _key(holder: str) -> bytes:
     return hashlib.blake2b(holder.encode(), digest_size=16).digest()
 

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import secrets
+import time
 import traceback
 import warnings
 from collections.abc import Callable
@@ -21,6 +22,7 @@ import orjson
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _LOGGERS = ("", "bentoml", "uvicorn.error", "circus")
 _OUTERMOST, _INNERMOST = 2, 4
+_ONE_LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 
 
 @dataclass(slots=True)
@@ -182,7 +184,7 @@ def _to_stdout(line: bytes) -> None:
 def _json_line(notes: RequestNotes) -> bytes:
     return orjson.dumps(
         {
-            "time": _time(None),
+            "time": datetime.now(UTC),
             "level": _level(notes),
             "request_id": notes.request_id,
             "method": notes.method,
@@ -196,7 +198,7 @@ def _json_line(notes: RequestNotes) -> bytes:
             "token": notes.token,
             "problem": notes.problem,
         },
-        option=orjson.OPT_APPEND_NEWLINE,
+        option=_ONE_LINE,
     )
 
 
@@ -205,18 +207,17 @@ def _text_line(notes: RequestNotes) -> bytes:
     token = f" for {notes.token}" if notes.token else ""
     problem = f" {notes.problem}" if notes.problem else ""
     text = (
-        f"{_time(None)} {_level(notes).upper()} [{notes.request_id}] {notes.method} {notes.route} "
+        f"{_time(time.time())} {_level(notes).upper()} [{notes.request_id}] {notes.method} {notes.route} "
         f"{notes.status or 'gone'}{problem} {notes.seconds * 1000:.1f} ms {notes.bytes_in} bytes{model}{token}\n"
     )
     return text.encode()
 
 
 def _level(notes: RequestNotes) -> str:
-    if notes.status is None or notes.status >= 500:
-        return "error" if notes.status else "warning"
-    return "warning" if notes.status >= 400 else "info"
+    if notes.status is None:
+        return "warning"
+    return "info" if notes.status < 400 else "warning" if notes.status < 500 else "error"
 
 
-def _time(seconds: float | None) -> str:
-    moment = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(timespec="milliseconds")
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
