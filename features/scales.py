@@ -97,13 +97,26 @@ def contradiction(values: NDArray[np.float64], scale: str) -> str | None:
     scale : str
         Z-scores and arrays can have any value.
     """
-    n_below = int(np.count_nonzero(values < floor(scale) - ROUNDING))
-    if n_below:
-        return f"{n_below} of {values.size} values lie below {floor(scale):.4g}, the lowest that {scale} can be"
-    n_above = int(np.count_nonzero(values > LOGARITHM_MAX)) if scale in LOGARITHMS else 0
-    if n_above:
+    below, above = _too_low(values, scale), _too_high(values, scale)
+    if below.any():
+        return f"{below.sum()} of {values.size} values lie below {floor(scale):.4g}, the lowest that {scale} can be"
+    if above.any():
+        n_above = int(above.sum())
         return f"{n_above} of {values.size} values lie above {LOGARITHM_MAX:g}, which no logarithm of an abundance does"
     return None
+
+
+def impossible(values: NDArray[np.float64], scale: str) -> NDArray[np.bool_]:
+    """Return which values cannot be on the scale, of the same shape; NaN is no evidence."""
+    return _too_low(values, scale) | _too_high(values, scale)
+
+
+def _too_low(values: NDArray[np.float64], scale: str) -> NDArray[np.bool_]:
+    return np.asarray(values < floor(scale) - ROUNDING)
+
+
+def _too_high(values: NDArray[np.float64], scale: str) -> NDArray[np.bool_]:
+    return np.asarray(values > (LOGARITHM_MAX if scale in LOGARITHMS else np.inf))
 
 
 def floor(scale: str) -> float:

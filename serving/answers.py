@@ -1,25 +1,21 @@
-"""From a model and its scores to the JSON of the answer; computes nothing of its own."""
+"""What is answered about models: figures of the bundle and of the registry, none computed here."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from serving import meters
 from serving.evidence_block import CitationBlock, citation_blocks, evidence_block
-from serving.parsing import ParsedRequest
-from serving.problems import Problem, ProblemError
 from serving.schemas import (
-    OWN_REFERENCE,
     RESEARCH_USE_ONLY,
     CancerTypeEntry,
     CancerTypes,
+    CovariateBlock,
     Figure,
     GateClause,
     HazardRatio,
@@ -29,19 +25,16 @@ from serving.schemas import (
     Models,
     RefusedModel,
     RegistryBlock,
-    ScoreRequest,
     VariantBlock,
 )
 from training.model import PrognosticModel, Variant
 from training.results import Estimate
-from training.scoring import PatientScore, Profile, ProfileError, RequestError, score_profiles
+from training.scores import CLINICAL, GENES_ONLY
 
 if TYPE_CHECKING:
     from serving.bundle_cache import RegisteredVersion
     from serving.champions import RefusedVersion, ServedModel, Snapshot
 
-CLINICAL = "clinical"
-GENES_ONLY = "genes_only"
 CONCORDANCE = "concordance_harrell"
 
 
@@ -88,33 +81,6 @@ def render(registered: RegisteredVersion, model: PrognosticModel) -> RenderedMod
     )
 
 
-def score_answer(snapshot: Snapshot, parsed: ParsedRequest) -> bytes:
-    """Score the profiles of a request.
-
-    Returns
-    -------
-    bytes
-        A `ScoreResponse` as JSON.
-
-    Raises
-    ------
-    ProblemError
-        If there is no such model, if the request cannot be answered by it, or if no profile can be scored.
-    """
-    request = parsed.request
-    served = snapshot.find(request.cancer_type, request.endpoint, kind="not-scorable")
-    answers = iter(_scores(served.model, request))
-    results: list[PatientScore | Problem] = []
-    for position in range(len(parsed.ids)):
-        fault = parsed.faults.get(position)
-        results.append(fault or _answer_or_problem(next(answers), position))
-    failed = sum(isinstance(result, Problem) for result in results)
-    meters.PROFILES.labels(served.model.name, "refused").inc(failed)
-    meters.PROFILES.labels(served.model.name, "scored").inc(len(results) - failed)
-    _require_one_score(results)
-    return _joined(served.rendered, _result_entries(parsed.ids, results), _variant_of(results))
-
-
 def cancer_types(snapshot: Snapshot) -> CancerTypes:
     """List everything that can be asked for."""
     return CancerTypes(cancer_types=[_cancer_type_entry(served) for served in snapshot.models.values()])
@@ -154,73 +120,6 @@ def hazard_ratios(served: ServedModel) -> HazardRatios:
     """Return the univariate scan that the model carries."""
     rendered = served.rendered
     return HazardRatios(model=rendered.block, hazard_ratios=rendered.hazard_ratios, citations=rendered.citations)
-
-
-def _scores(model: PrognosticModel, request: ScoreRequest) -> list[PatientScore | ProfileError]:
-    profiles = [Profile(profile.id, profile.expression, profile.clinical) for profile in request.profiles]
-    reference = request.zscore_reference
-    if reference is None and request.scale == "zscore":
-        reference = OWN_REFERENCE
-    try:
-        return score_profiles(
-            model,
-            profiles,
-            scale=request.scale,
-            zscore_reference=reference,
-            horizons_months=request.horizons_months,
-        )
-    except RequestError as error:
-        raise ProblemError("not-scorable", str(error), field=error.field) from None
-
-
-def _answer_or_problem(answer: PatientScore | ProfileError, position: int) -> PatientScore | Problem:
-    if isinstance(answer, ProfileError):
-        return Problem.of("not-scorable", str(answer), field=f"profiles[{position}]")
-    return answer
-
-
-def _require_one_score(results: Sequence[PatientScore | Problem]) -> None:
-    problems = [result for result in results if isinstance(result, Problem)]
-    if len(problems) < len(results):
-        return
-    first = problems[0]
-    if len(problems) > 1:
-        detail = f"none of the {len(problems)} profiles can be scored; the first: {first.detail}"
-        first = first.model_copy(update={"detail": detail})
-    raise ProblemError.of(first)
-
-
-def _result_entries(ids: Sequence[str], results: Sequence[PatientScore | Problem]) -> list[dict[str, Any]]:
-    return [
-        {"id": name, "error": result.model_dump()} if isinstance(result, Problem) else _score_entry(name, result)
-        for name, result in zip(ids, results, strict=True)
-    ]
-
-
-def _score_entry(name: str, score: PatientScore) -> dict[str, Any]:
-    return {
-        "id": name,
-        "variant": score.variant,
-        "linear_predictor": score.linear_predictor,
-        "risk_percentile": score.risk_percentile,
-        "risk_group": score.risk_group,
-        "survival": [{"horizon_months": months, "probability": probability} for months, probability in score.survival],
-        "relative_only": score.relative_only,
-        "warnings": list(score.warnings),
-    }
-
-
-def _variant_of(results: Iterable[PatientScore | Problem]) -> str:
-    """Name the variant that answered; where both did, the genes-only one, whose figures claim less."""
-    answered = {result.variant for result in results if isinstance(result, PatientScore)}
-    return GENES_ONLY if GENES_ONLY in answered else next(iter(answered))
-
-
-def _joined(rendered: RenderedModel, entries: list[dict[str, Any]], variant: str) -> bytes:
-    # A figure that is not finite is our fault, and must not leave as null.
-    results = json.dumps(entries, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-    parts = (b'{"model":', rendered.blocks_json[variant], b',"results":', results, b",", rendered.scan_json, b"}")
-    return b"".join(parts)
 
 
 def _array(blocks: Sequence[BaseModel]) -> bytes:
@@ -264,8 +163,18 @@ def _variant_block(variant: Variant) -> VariantBlock:
         learner=variant.learner,
         n_genes=len(variant.genes),
         clinical=list(variant.clinical),
+        covariates=_covariates(variant),
         metrics={name: _figure(estimate) for name, estimate in variant.metrics.items()},
     )
+
+
+def _covariates(variant: Variant) -> dict[str, CovariateBlock]:
+    columns = {covariate.name: covariate.column for covariate in variant.features.clinical.covariates}
+    read = (variant.features.covariates[j] for j in variant.fitted.columns)
+    return {
+        c.name: CovariateBlock(kind=c.kind, genes=list(c.genes), column=None if c.genes else columns[c.name])
+        for c in read
+    }
 
 
 def _figure(estimate: Estimate) -> Figure:

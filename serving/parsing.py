@@ -15,7 +15,7 @@ from serving.schemas import ScoreRequest
 
 Location = tuple[int | str, ...]
 #: Where the fault of a profile is the profile's own and leaves the others of the request alone.
-_PROFILE_PARTS = ("expression", "clinical")
+_PROFILE_PARTS = ("expression", "clinical", "survived_months")
 _LONGEST_NAME = 80
 
 

@@ -19,6 +19,7 @@ from serving.openapi import openapi_document
 from serving.page import SECURITY_POLICY, index_page
 from serving.parsing import parse_request
 from serving.problems import ProblemError
+from serving.score_answers import score_answer
 
 #: A larger body is read and scored in a thread, so that other requests are answered meanwhile.
 INLINE_BYTES = 2**16
@@ -76,7 +77,7 @@ async def _score(desk: Desk, request: Request) -> Response:
 
 def score_body(snapshot: Snapshot, body: bytes) -> bytes:
     """Answer the body of a request for scores with the body of its response."""
-    return answers.score_answer(snapshot, parse_request(body))
+    return score_answer(snapshot, parse_request(body))
 
 
 def _require_json(request: Request) -> None:

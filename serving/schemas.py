@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from features.cohort import ENDPOINTS
 from features.scales import SCALES
 from serving.evidence_block import CitationBlock, EvidenceBlock
-from serving.problems import Problem
+from serving.result_schemas import Result
 from serving.wire import Wire
 
 RESEARCH_USE_ONLY = "For research only; not for clinical decisions."
@@ -50,6 +50,11 @@ class ProfileRequest(Wire):
         "variant of the model answers.",
         examples=[{"age": 61, "sex": "female", "stage": "III", "grade": "G3"}],
     )
+    survived_months: Months | None = Field(
+        default=None,
+        description="How long the patient is alive already, from diagnosis: survival is then given that. Horizons "
+        "still count from diagnosis; the model's own that are survived are left out.",
+    )
 
 
 class ScoreRequest(Wire):
@@ -70,6 +75,10 @@ class ScoreRequest(Wire):
         description="Where survival is asked for; the model's own if left out.",
     )
     profiles: list[ProfileRequest] = Field(min_length=1)
+    contributions: bool = Field(default=True, description="Whether to divide each linear predictor among covariates.")
+    hazard_ratios: bool = Field(
+        default=True, description="Whether to repeat the univariate scan in the answer; see `/hazard-ratios`."
+    )
 
 
 class Figure(Wire):
@@ -80,12 +89,21 @@ class Figure(Wire):
     upper: float | None
 
 
+class CovariateBlock(Wire):
+    """A covariate that contributes to a linear predictor."""
+
+    kind: str = Field(description="`gene`, `interaction`, `score`, `clinical`, or `clinical_shape`: what bends one.")
+    genes: list[str] = Field(description="What it is made of; empty for a clinical one.")
+    column: str | None = Field(description="The clinical covariate that it belongs to.")
+
+
 class VariantBlock(Wire):
     """One of the two twins of a model, and its out-of-fold figures."""
 
     learner: str
     n_genes: int
     clinical: list[str]
+    covariates: dict[str, CovariateBlock]
     metrics: dict[str, Figure] = Field(description="Out-of-fold; `concordance_harrell`, `concordance_uno`, …")
 
 
@@ -128,29 +146,6 @@ class ModelBlock(Wire):
     use: str = Field(examples=[RESEARCH_USE_ONLY])
 
 
-class SurvivalPoint(Wire):
-    """The probability of being free of the event at a horizon."""
-
-    horizon_months: float
-    probability: float = Field(ge=0, le=1)
-
-
-class Result(Wire):
-    """The answer for one profile: figures, or an error."""
-
-    id: str
-    variant: str | None = Field(default=None, description="`clinical` or `genes_only`: which twin answered.")
-    linear_predictor: float | None = Field(default=None, description="Log relative hazard; higher is worse.")
-    risk_percentile: float | None = Field(default=None, ge=0, le=100, description="Higher is worse.")
-    risk_group: str | None = Field(default=None, description="Tertile: `low`, `intermediate` or `high`.")
-    survival: list[SurvivalPoint] | None = None
-    relative_only: bool | None = Field(
-        default=None, description="True where the figures compare the patients of the request and predict nothing."
-    )
-    warnings: list[str] | None = Field(default=None, description="The gravest first.")
-    error: Problem | None = Field(default=None, description="Why this profile has no figures.")
-
-
 class HazardRatio(Wire):
     """The univariate scan of one gene; hazard ratios above 1 mean that high expression is worse."""
 
@@ -184,8 +179,8 @@ class ScoreResponse(Wire):
 
     model: ModelBlock
     results: list[Result]
-    hazard_ratios: list[HazardRatio]
-    citations: list[CitationBlock] = Field(description="The references that the evidence beside a gene cites.")
+    hazard_ratios: list[HazardRatio] | None = Field(description="null if not asked for.")
+    citations: list[CitationBlock] | None = Field(description="The references that the evidence beside a gene cites.")
 
 
 class CancerTypeEntry(Wire):

@@ -115,8 +115,53 @@ def test_a_patient_is_scored_to_the_bit_as_the_model_scores(server: Server, mode
     assert (result.id, result.variant, result.risk_group) == ("p1", expected.variant, expected.risk_group)
     assert result.linear_predictor == expected.linear_predictor
     assert result.risk_percentile == expected.risk_percentile
-    assert [(p.horizon_months, p.probability) for p in result.survival or ()] == list(expected.survival)
+    assert [tuple(point.model_dump().values()) for point in result.survival or ()] == list(expected.survival)
+    assert result.median_survival is not None
+    assert tuple(result.median_survival.model_dump().values()) == expected.median_survival
+    assert list((result.contributions or {}).items()) == list((expected.contributions or {}).items())
+    assert result.contributions_constant == expected.contributions_constant
     assert result.warnings == list(expected.warnings)
+
+
+def test_every_contribution_is_of_a_covariate_that_the_model_describes(server: Server, model: PrognosticModel):
+    answer = server.http.post("/score", json=request_for(model)).json()
+    result = answer["results"][0]
+    covariates = answer["model"]["variants"][result["variant"]]["covariates"]
+    assert set(result["contributions"]) == set(covariates)
+    genes = {name for name, each in covariates.items() if each["kind"] == "gene"}
+    assert genes <= {gene.symbol for gene in model.panel.genes}
+    assert {each["column"] for each in covariates.values() if not each["genes"]} == set(CLINICAL)
+
+
+def test_what_is_not_asked_for_is_left_out(server: Server, model: PrognosticModel):
+    short = {"contributions": False, "hazard_ratios": False}
+    answer = server.http.post("/score", json=request_for(model, **short)).json()
+    assert answer["hazard_ratios"] is answer["citations"] is answer["results"][0]["contributions"] is None
+    whole = server.http.post("/score", json=request_for(model)).json()
+    assert answer["results"][0]["survival"] == whole["results"][0]["survival"]
+    assert len(whole["hazard_ratios"]) == len(model.hazard_ratios)
+
+
+def test_survival_is_given_the_time_that_a_patient_is_alive_already(server: Server, model: PrognosticModel):
+    alive = {"id": "p1", "expression": expression_of(model), "survived_months": 6}
+    asked = {"profiles": [alive], "horizons_months": [12]}
+    (result,) = server.http.post("/score", json=request_for(model, **asked)).json()["results"]
+    assert result["survived_months"] == 6
+    from_diagnosis = {"profiles": [{**alive, "survived_months": None}], "horizons_months": [6, 12]}
+    (other,) = server.http.post("/score", json=request_for(model, **from_diagnosis)).json()["results"]
+    early, late = (point["probability"] for point in other["survival"])
+    assert result["survival"][0]["probability"] == pytest.approx(late / early, rel=1e-12)
+
+
+@pytest.mark.parametrize("survived", [0, -3, "long", 1e9])
+def test_an_impossible_time_survived_is_the_fault_of_its_profile_alone(
+    server: Server, model: PrognosticModel, survived: object
+):
+    good = {"id": "good", "expression": expression_of(model)}
+    bad = {**good, "id": "bad", "survived_months": survived}
+    first, second = server.http.post("/score", json=request_for(model, profiles=[bad, good])).json()["results"]
+    assert "survived_months" in first["error"]["detail"]
+    assert second["linear_predictor"] is not None
 
 
 def test_the_answer_says_which_model_it_is_from(server: Server, model: PrognosticModel):

@@ -12,6 +12,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 
+#: Standard errors from a point to the ends of its 95 % interval.
+Z95 = 1.959963984540054
 #: Two survival probabilities nearer than this are one: products of fractions do not hit ½ to the last bit.
 SAME_PROBABILITY = 1e-9
 
@@ -83,6 +85,41 @@ def kaplan_meier(time: Floats, event: Bools) -> KaplanMeier:
         upper=np.where(reached_zero, np.nan, upper),
         at_risk=at_risk(time, days),
     )
+
+
+def survival_given(curve: KaplanMeier, survived: float, days: Floats) -> Floats:
+    r"""Return the survival of those who are followed beyond a day already, with its interval and numbers at risk.
+
+    .. math::
+        \hat S(t \mid s) = \hat S(t) / \hat S(s), \qquad
+        \sigma^2 = \sum_{s < t_k \le t} \frac{d_k}{n_k (n_k - d_k)}
+
+    Parameters
+    ----------
+    curve : KaplanMeier
+    survived : float
+        :math:`s`; 0 for everyone.
+    days : array, shape (n_days,)
+        From the beginning, as `survived`.
+
+    Returns
+    -------
+    array, shape (n_days, 4)
+        The probability, its 95 % interval as in `kaplan_meier`, and the number of patients followed until the day;
+        NaN where the curve is not known, or the day does not lie beyond `survived`.
+    """
+    before = np.concatenate([[1.0], curve.survival[:-1]])
+    kept = np.divide(curve.survival, before, out=np.ones_like(before), where=before > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        increments = np.where(curve.days > survived, (1 - kept) / (curve.at_risk * kept), 0.0)
+        variance = np.concatenate([[0.0], np.cumsum(increments)])[np.searchsorted(curve.days, days, side="right")]
+        given = curve.at(days) / curve.at(np.array([survived]))
+        wide = np.exp(Z95 * np.sqrt(variance) / np.abs(np.log(given)))
+    wide = np.where(given < 1, wide, 1.0)
+    followed = np.append(curve.at_risk, 0)[np.searchsorted(curve.days, days, side="left")]
+    ends = (np.where(given > 0, given**wide, np.nan), np.where(given > 0, given ** (1 / wide), np.nan))
+    found = np.column_stack([given, *ends, followed])
+    return np.where((days > survived)[:, None], found, np.nan)
 
 
 def at_risk(time: Floats, days: Floats) -> Integers:

@@ -1,0 +1,130 @@
+"""From a request for scores to the JSON of its answer; computes nothing of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from serving import meters
+from serving.answers import RenderedModel
+from serving.champions import Snapshot
+from serving.parsing import ParsedRequest
+from serving.problems import Problem, ProblemError
+from serving.schemas import ScoreRequest
+from training.model import PrognosticModel
+from training.scores import GENES_ONLY
+from training.scoring import OWN_REFERENCE, PatientScore, Profile, ProfileError, RequestError, score_profiles
+
+
+def score_answer(snapshot: Snapshot, parsed: ParsedRequest) -> bytes:
+    """Score the profiles of a request.
+
+    Returns
+    -------
+    bytes
+        A `ScoreResponse` as JSON.
+
+    Raises
+    ------
+    ProblemError
+        If there is no such model, if the request cannot be answered by it, or if no profile can be scored.
+    """
+    request = parsed.request
+    served = snapshot.find(request.cancer_type, request.endpoint, kind="not-scorable")
+    answers = iter(_scores(served.model, request))
+    results: list[PatientScore | Problem] = []
+    for position in range(len(parsed.ids)):
+        fault = parsed.faults.get(position)
+        results.append(fault or _answer_or_problem(next(answers), position))
+    failed = sum(isinstance(result, Problem) for result in results)
+    meters.PROFILES.labels(served.model.name, "refused").inc(failed)
+    meters.PROFILES.labels(served.model.name, "scored").inc(len(results) - failed)
+    _require_one_score(results)
+    return _joined(served.rendered, request, _result_entries(parsed.ids, results), _variant_of(results))
+
+
+def result_entry(score: PatientScore) -> dict[str, Any]:
+    """Return a patient's answer as a `Result` has it."""
+    figures = (score.linear_predictor, score.risk_percentile, *(at.probability for at in score.survival))
+    if not all(map(math.isfinite, figures)):
+        # It is our fault, and must not leave as null.
+        raise ArithmeticError("a figure is not finite")
+    entry = {name: getattr(score, name) for name in _AS_THEY_ARE}
+    entry["survival"] = [at._asdict() for at in score.survival]
+    entry["median_survival"] = score.median_survival._asdict()
+    return entry
+
+
+_AS_THEY_ARE = (
+    "id",
+    "variant",
+    "linear_predictor",
+    "risk_percentile",
+    "risk_group",
+    "survived_months",
+    "contributions",
+    "contributions_constant",
+    "missing_genes",
+    "resolved_genes",
+    "ignored_genes",
+    "relative_only",
+    "warnings",
+)
+
+
+def _scores(model: PrognosticModel, request: ScoreRequest) -> list[PatientScore | ProfileError]:
+    profiles = [Profile(p.id, p.expression, p.clinical, p.survived_months) for p in request.profiles]
+    reference = request.zscore_reference
+    if reference is None and request.scale == "zscore":
+        reference = OWN_REFERENCE
+    try:
+        return score_profiles(
+            model,
+            profiles,
+            scale=request.scale,
+            zscore_reference=reference,
+            horizons_months=request.horizons_months,
+            contributions=request.contributions,
+        )
+    except RequestError as error:
+        raise ProblemError("not-scorable", str(error), field=error.field) from None
+
+
+def _answer_or_problem(answer: PatientScore | ProfileError, position: int) -> PatientScore | Problem:
+    if isinstance(answer, ProfileError):
+        return Problem.of("not-scorable", str(answer), field=f"profiles[{position}]")
+    return answer
+
+
+def _require_one_score(results: Sequence[PatientScore | Problem]) -> None:
+    problems = [result for result in results if isinstance(result, Problem)]
+    if len(problems) < len(results):
+        return
+    first = problems[0]
+    if len(problems) > 1:
+        detail = f"none of the {len(problems)} profiles can be scored; the first: {first.detail}"
+        first = first.model_copy(update={"detail": detail})
+    raise ProblemError.of(first)
+
+
+def _result_entries(ids: Sequence[str], results: Sequence[PatientScore | Problem]) -> list[dict[str, Any]]:
+    return [
+        {"id": name, "error": result.model_dump()} if isinstance(result, Problem) else result_entry(result)
+        for name, result in zip(ids, results, strict=True)
+    ]
+
+
+def _variant_of(results: Iterable[PatientScore | Problem]) -> str:
+    """Name the variant that answered; where both did, the genes-only one, whose figures claim less."""
+    answered = {result.variant for result in results if isinstance(result, PatientScore)}
+    return GENES_ONLY if GENES_ONLY in answered else next(iter(answered))
+
+
+def _joined(rendered: RenderedModel, request: ScoreRequest, entries: list[dict[str, Any]], variant: str) -> bytes:
+    scan = rendered.scan_json if request.hazard_ratios else b'"hazard_ratios":null,"citations":null'
+    return b"".join(
+        (b'{"model":', rendered.blocks_json[variant], b',"results":', orjson.dumps(entries), b",", scan, b"}")
+    )
