@@ -64,16 +64,17 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "lifespan":
+        if scope["type"] == "websocket":
+            # `serving.garbled_requests` answers before; another server than uvicorn's may come here.
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
             await self._bentoml(scope, receive, send)
             return
         started = time.perf_counter()
         head = read_head(scope)
         notes = begin(head.request_id)
-        if scope["type"] == "http":
-            await self._exchange(scope, receive, send, head=head, notes=notes)
-        else:
-            await _refuse_websocket(scope, receive, send, notes=notes)
+        await self._exchange(scope, receive, send, head=head, notes=notes)
         self._guard.charge(notes.token, notes.profiles)
         self._measure(scope, notes, time.perf_counter() - started)
 
@@ -118,8 +119,7 @@ class Edge:
         # The path of a stranger's request may be anything, and every label lives for ever.
         known = getattr(scope.get("route"), "path", None)
         notes.route = known or (scope["path"] if scope["path"] in self._plain_paths else "unknown")
-        method = scope.get("method", "websocket")
-        notes.method = method if method in _METHODS else "other"
+        notes.method = scope["method"] if scope["method"] in _METHODS else "other"
         notes.seconds = seconds
         meters.count_request(notes.route, str(notes.status or "gone"), seconds)
         if notes.problem is not None:
@@ -179,19 +179,6 @@ class _Exchange:
         self._notes.problem = problem.kind
         if self._notes.status is None:
             await problem_response(problem, headers)(scope, self._receive, self.send)
-
-
-async def _refuse_websocket(scope: Scope, receive: Receive, send: Send, *, notes: RequestNotes) -> None:
-    problem = Problem.of("malformed-request", "no WebSocket is spoken here; send plain HTTP requests.")
-    notes.problem, notes.status = problem.kind, problem.status
-    await receive()
-    if "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close", "code": 1008})
-        return
-    response = problem_response(problem)
-    headers = secured(response.raw_headers, request_id=notes.request_id)
-    await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": response.body})
 
 
 def _require_short_body(head: RequestHead, limit: int) -> None:
