@@ -12,6 +12,7 @@ import click
 from experiments import cli_options
 from experiments.choices import Choices
 from experiments.console import progress_bars, show_log_lines
+from experiments.model_commands import models
 from experiments.scan_commands import paper, scan
 from experiments.token_commands import token
 from features.cohort import Cohort
@@ -59,6 +60,7 @@ def main() -> None:
 
 main.add_command(scan)
 main.add_command(paper)
+main.add_command(models)
 main.add_command(token)
 
 
@@ -118,28 +120,15 @@ def train(folders: tuple[Path, ...], pool: bool, **options: Any) -> None:  # noq
 
 
 @main.command()
-def models() -> None:
-    """List the registered models with their figures."""
-    from experiments.summaries import models_table
-    from experiments.tracking import list_models
-    from serving.settings import settings
-
-    found = list_models(settings())
-    if not found:
-        click.echo("No model is registered yet: prognosis train DIR makes one.", err=True)
-        return
-    click.echo(models_table(found))
-
-
-@main.command()
 @click.option("--port", type=click.IntRange(1, 65535), help="PROGNOSIS_PORT or 3000, unless set.")
 @click.option("--host", help="PROGNOSIS_HOST or this machine only, unless set.")
 @click.option("--workers", type=click.IntRange(min=1), help="Scoring processes.")
-def serve(port: int | None, host: str | None, workers: int | None) -> None:
+@click.option("--bundles", type=cli_options.folder, help="Serve the exported models in this folder, without MLflow.")
+def serve(port: int | None, host: str | None, workers: int | None, bundles: Path | None) -> None:
     """Start the scoring service with the registered champions."""
     from serving import launch
 
-    launch.serve(port=port, host=host, workers=workers)
+    launch.serve(port=port, host=host, workers=workers, bundles=bundles)
 
 
 @main.command()
@@ -280,6 +269,27 @@ def benchmark_univariate(folders: tuple[Path, ...], target: Path, genes: int, pa
     with progress_bars() as progress:
         found = measured(cohorts, n_patients=patients, n_genes=genes, progress=progress)
     write_univariate(found, target)
+    click.echo(markdown(found), nl=False)
+
+
+@benchmark.command("applicability")
+@click.argument("folders", nargs=-1, required=True, type=cli_options.folder)
+@cli_options.reading
+@click.option("--definition", type=click.Path(dir_okay=False, path_type=Path), help="Definition file (TOML).")
+@click.option("--seed", type=click.IntRange(min=0), help="In place of the definition's.")
+@click.option("--to", "target", type=cli_options.folder, default=Path("experiments/results"), show_default=True,
+              help="Where the tables go.")  # fmt: skip
+def benchmark_applicability(folders: tuple[Path, ...], target: Path, **options: Any) -> None:
+    """Hold back patients of the cohorts in FOLDERS, send each model what it cannot score, and count what is caught."""
+    from experiments.benchmarks.applicability import benchmark_applicability as measured
+    from experiments.benchmarks.applicability_tables import markdown, write_applicability
+    from features.readers import find_cohorts
+
+    choices = Choices(**options)
+    cohorts = [choices.read(folder) for folder in find_cohorts(folders)]
+    with progress_bars() as progress:
+        found = measured(cohorts, choices, progress=progress)
+    write_applicability(found, target)
     click.echo(markdown(found), nl=False)
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from training.evaluation import GAIN
 from training.gate import FAILED, NOT_ASSESSED, PASSED
 from training.metrics import gain_of_genes
+from training.model import PrognosticModel
 from training.results import Estimate, Evaluation, TrainingResult
 
 #: What a version was made from; if none of it changed, neither would the model.
 MADE_FROM = ("data_digest", "definition_digest", "code_version")
 
 
-def identity(result: TrainingResult) -> dict[str, str]:
+def identity(model: PrognosticModel) -> dict[str, str]:
     """Return what an experiment, a registered model and a run have in common."""
-    model = result.model
     return {
         "cancer_type": model.cancer_type,
         "endpoint": model.endpoint,
@@ -26,13 +26,23 @@ def identity(result: TrainingResult) -> dict[str, str]:
 
 def run_tags(result: TrainingResult) -> dict[str, str]:
     """Return what every run and the version say of themselves: whose they are, and what they were made from."""
-    return {**identity(result), **{key: result.model.provenance[key] for key in MADE_FROM}}
+    return origin_tags(result.model)
+
+
+def origin_tags(model: PrognosticModel) -> dict[str, str]:
+    """Return whose a model is, and what it was made from."""
+    return {**identity(model), **{key: model.provenance[key] for key in MADE_FROM}}
 
 
 def gate_tags(result: TrainingResult) -> dict[str, str]:
     """Return the gate's verdict on the whole procedure, and each clause of it."""
-    clauses = {f"gate.{clause}": f"{verdict}: {figure}" for clause, verdict, figure in result.gate.clauses}
-    return {"gate": gate_verdict(result), **clauses}
+    return verdict_tags(result.gate.clauses)
+
+
+def verdict_tags(clauses: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+    """Return the verdict in a word, and each clause with its figure."""
+    each = {f"gate.{clause}": f"{verdict}: {figure}" for clause, verdict, figure in clauses}
+    return {"gate": verdict_of(clauses), **each}
 
 
 def version_tags(result: TrainingResult, reported: Evaluation) -> dict[str, str]:
@@ -64,8 +74,13 @@ def _learner(reported: Evaluation) -> str:
 
 def gate_verdict(result: TrainingResult) -> str:
     """Return the gate's verdict in a word: failed where a clause did, though another could not be assessed."""
-    verdicts = {verdict for _, verdict, _ in result.gate.clauses}
-    return PASSED if result.gate.passed else FAILED if FAILED in verdicts else NOT_ASSESSED
+    return verdict_of(result.gate.clauses)
+
+
+def verdict_of(clauses: Sequence[tuple[str, str, str]]) -> str:
+    """Return the verdict of the gate's clauses in a word."""
+    verdicts = {verdict for _, verdict, _ in clauses}
+    return FAILED if FAILED in verdicts else NOT_ASSESSED if verdicts - {PASSED} else PASSED
 
 
 def note(result: TrainingResult, reported: Evaluation) -> str:
@@ -74,7 +89,7 @@ def note(result: TrainingResult, reported: Evaluation) -> str:
     clauses = (f"- {clause}: {verdict} ({figure})" for clause, verdict, figure in result.gate.clauses)
     return "\n".join(
         [
-            f"{warning(result)}\n",
+            f"{warning(result.model)}\n",
             f"{summary.n_patients} patients, {summary.n_events} events; {summary.source}.",
             f"Out-of-fold concordance (Harrell) of `{reported.name}`: {concordance.value:.3f} "
             f"({concordance.lower:.3f} to {concordance.upper:.3f}; conditional on the fits).\n",
@@ -101,10 +116,10 @@ def _signed(gain: Estimate) -> str:
     return f"{gain.value:+.3f} ({gain.lower:+.3f} to {gain.upper:+.3f})"
 
 
-def warning(result: TrainingResult) -> str:
+def warning(model: PrognosticModel) -> str:
     """Say what the model must not be used for."""
     research = "For research, not for clinical decisions."
-    return f"SIMULATED patients: this says nothing of real ones. {research}" if result.model.simulated else research
+    return f"SIMULATED patients: this says nothing of real ones. {research}" if model.simulated else research
 
 
 def flattened(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:

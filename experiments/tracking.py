@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlparse
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # before mlflow is imported, which reads it
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a store that is away is said to be so in seconds
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
@@ -121,24 +122,24 @@ def track(
     """
     digest = bundle_digest(bundle_folder)
     client = client_of(settings)
-    before = _version_of(client, result.model.name, training)
+    before = version_of(client, result.model.name, training)
     if before is not None:
         return _tracked(before, _give_aliases(client, before, result))
-    experiment_id = _experiment(client, result, settings)
+    experiment_id = experiment_of(client, result.model.name, identity(result.model), settings=settings)
     own, scratch = {TRAINING: training} if training else {}, bundle_folder.parent
     reported = result.evaluations[headline_name(result.evaluations, result.definition)]
     of_all = {**run_tags(result), **own}
     parent_tags = {MLFLOW_RUN_NOTE: note(result, reported), "role": "training", **of_all, **gate_tags(result)}
     name = f"training {result.model.provenance.get('created', '')}".strip()
-    with _run(client, experiment_id, name, parent_tags, started=started) as run_id:
+    with open_run(client, experiment_id, name, parent_tags, started=started) as run_id:
         _log_training(client, run_id, result, reported, scratch=scratch, digest=digest)
         for evaluation in result.evaluations.values():
             child_tags = {MLFLOW_PARENT_RUN_ID: run_id, "role": "learner", **of_all}
-            with _run(client, experiment_id, evaluation.name, child_tags, started=started) as child_id:
+            with open_run(client, experiment_id, evaluation.name, child_tags, started=started) as child_id:
                 _log_evaluation(client, child_id, result, evaluation, scratch)
         if result.random_signatures is not None and result.random_signatures.reason is None:
             child_tags = {MLFLOW_PARENT_RUN_ID: run_id, "role": "null", **of_all}
-            with _run(client, experiment_id, "random_signatures", child_tags, started=started) as child_id:
+            with open_run(client, experiment_id, "random_signatures", child_tags, started=started) as child_id:
                 _log_batches(client, child_id, *of_null(result.random_signatures, reported))
                 client.log_inputs(child_id, datasets=[_dataset(result)])
         client.log_artifacts(run_id, str(bundle_folder), BUNDLE)
@@ -155,16 +156,16 @@ def close_interrupted(training: str, name: str, *, settings: Settings) -> None:
     name : str
         ``KIRC-OS``.
     """
-    if not _exists(settings):
+    if not exists(settings):
         return
     client = client_of(settings)
-    with _answering(settings):
+    with answering(settings):
         experiment = client.get_experiment_by_name(name)
         if experiment is None:
             return
         runs = client.search_runs([experiment.experiment_id], f"tags.{TRAINING} = '{training}'")
         # What an unfinished training has finished is nobody's: a rerun writes all of it again.
-        registered = _version_of(client, name, training) is not None
+        registered = version_of(client, name, training) is not None
         status, still_open = ("FINISHED", {"RUNNING"}) if registered else ("KILLED", {"RUNNING", "FINISHED"})
         for run in runs:
             if run.info.status in still_open:
@@ -173,7 +174,7 @@ def close_interrupted(training: str, name: str, *, settings: Settings) -> None:
 
 def list_models(settings: Settings) -> list[TrackedModel]:
     """Return the versions that bear an alias, by name; none where nothing was ever registered."""
-    if not _exists(settings):
+    if not exists(settings):
         return []
     client = client_of(settings)
     found = []
@@ -190,7 +191,8 @@ class StoreError(PrognosisError):
 
 
 @contextmanager
-def _answering(settings: Settings) -> Iterator[None]:
+def answering(settings: Settings) -> Iterator[None]:
+    """Turn what MLflow raises within into a sentence on its store."""
     try:
         yield
     except MlflowException as error:
@@ -199,7 +201,7 @@ def _answering(settings: Settings) -> Iterator[None]:
 
 
 def _registered(client: MlflowClient, settings: Settings) -> list[RegisteredModel]:
-    with _answering(settings):
+    with answering(settings):
         return list(client.search_registered_models(max_results=1000))
 
 
@@ -223,7 +225,7 @@ def client_of(settings: Settings) -> MlflowClient:
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     settings.home.mkdir(parents=True, exist_ok=True)
-    with _answering(settings):
+    with answering(settings):
         return MlflowClient(tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri)
 
 
@@ -233,7 +235,8 @@ def local_database(settings: Settings) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
-def _exists(settings: Settings) -> bool:
+def exists(settings: Settings) -> bool:
+    """Tell whether there is an MLflow to ask; a database on this machine may not be made yet."""
     database = local_database(settings)
     return database is None or database.is_file()
 
@@ -244,9 +247,8 @@ def _has_bundle(client: MlflowClient, model: TrackedModel) -> bool:
     return location.scheme not in {"", "file"} or Path(unquote(location.path), "model.json").is_file()
 
 
-def _experiment(client: MlflowClient, result: TrainingResult, settings: Settings) -> str:
-    """Return the experiment of the cancer type and endpoint, made or brought back where it has to be."""
-    name = result.model.name
+def experiment_of(client: MlflowClient, name: str, tags: Mapping[str, str], *, settings: Settings) -> str:
+    """Return the experiment of a cancer type and endpoint, made or brought back where it has to be."""
     found = client.get_experiment_by_name(name)
     if found is not None:
         if found.lifecycle_stage == "deleted":
@@ -254,13 +256,12 @@ def _experiment(client: MlflowClient, result: TrainingResult, settings: Settings
         return str(found.experiment_id)
     # A server keeps artefacts where it was told to; only a database on this machine needs a folder beside it.
     location = (settings.artifacts / name).as_uri() if local_database(settings) else None
-    tags = {**identity(result), **MODEL_TRAINING}
-    return client.create_experiment(name, artifact_location=location, tags=tags)
+    return client.create_experiment(name, artifact_location=location, tags={**tags, **MODEL_TRAINING})
 
 
 @contextmanager
-def _run(
-    client: MlflowClient, experiment_id: str, name: str, tags: Mapping[str, str], *, started: float | None
+def open_run(
+    client: MlflowClient, experiment_id: str, name: str, tags: Mapping[str, str], *, started: float | None = None
 ) -> Iterator[str]:
     """Open a run and close it: finished, or failed if what was within failed."""
     start = int((started or time.time()) * 1000)
@@ -297,7 +298,7 @@ def _register(
     client: MlflowClient, run_id: str, result: TrainingResult, reported: Evaluation, own_tags: Mapping[str, str]
 ) -> TrackedModel:
     name = result.model.name
-    _registered_model(client, result)
+    require_registered_model(client, name, identity(result.model), warning(result.model))
     tags = {**run_tags(result), **gate_tags(result), **version_tags(result, reported), **own_tags}
     source = f"{client.get_run(run_id).info.artifact_uri}/{BUNDLE}"
     version = client.create_model_version(name, source, run_id=run_id, tags=tags, description=note(result, reported))
@@ -312,7 +313,7 @@ def _give_aliases(client: MlflowClient, version: ModelVersion, result: TrainingR
     return aliases
 
 
-def _version_of(client: MlflowClient, name: str, training: str) -> ModelVersion | None:
+def version_of(client: MlflowClient, name: str, training: str) -> ModelVersion | None:
     """Return the version that a training has registered, if it has."""
     if not training:
         return None
@@ -320,9 +321,10 @@ def _version_of(client: MlflowClient, name: str, training: str) -> ModelVersion 
     return found[0] if found else None
 
 
-def _registered_model(client: MlflowClient, result: TrainingResult) -> None:
+def require_registered_model(client: MlflowClient, name: str, tags: Mapping[str, str], description: str) -> None:
+    """Make a registered model unless it is there."""
     try:
-        client.create_registered_model(result.model.name, tags=identity(result), description=warning(result))
+        client.create_registered_model(name, tags=dict(tags), description=description)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from features.errors import PrognosisError
+from serving.storing import alone_in, is_bundle, put_in_place, scratch_in, to_disk
 from training.bundle import BundleError, bundle_digest
 
 _LOG = logging.getLogger("bentoml.prognosis")
 #: Bundles of a model that are kept, those that were used last: an alias that moves back finds its own.
 KEPT = 4
-_LISTING, _LOCK, _SCRATCH = "versions.json", ".lock", ".scratch-"
-#: How long one process waits for another that stores into the same folder; both may, it only costs.
-_LOCK_SECONDS = 20.0
+_LISTING = "versions.json"
 
 
 class RegistryAwayError(PrognosisError):
@@ -134,10 +129,10 @@ class BundleCache:
             self._folder / _path_part(version.name) / f"{_path_part(version.version)}-{_path_part(version.digest[:16])}"
         )
         try:
-            if not _is_bundle(folder, version.digest):
-                with _alone(folder.parent):
+            if not is_bundle(folder, version.digest):
+                with alone_in(folder.parent):
                     # Another worker may have fetched it while this one waited.
-                    if not _is_bundle(folder, version.digest):
+                    if not is_bundle(folder, version.digest):
                         self._store(version, folder, fetch)
             with suppress(OSError):
                 os.utime(folder)
@@ -149,20 +144,18 @@ class BundleCache:
         return folder
 
     def _write(self, versions: tuple[RegisteredVersion, ...]) -> None:
-        with _alone(self._folder), _scratch_in(self._folder) as scratch:
+        with alone_in(self._folder), scratch_in(self._folder) as scratch:
             path = scratch / _LISTING
             path.write_text(json.dumps([asdict(version) for version in versions], indent=1), encoding="utf-8")
-            _to_disk(path)
+            to_disk(path)
             path.replace(self._folder / _LISTING)
 
     def _store(self, version: RegisteredVersion, folder: Path, fetch: Callable[[Path], Path]) -> None:
-        with _scratch_in(folder.parent) as scratch:
+        with scratch_in(folder.parent) as scratch:
             # A folder inside the scratch one: what comes may be the destination itself, which is then moved away.
             fetched = fetch(scratch / "bundle")
             require_digest(fetched, version)
-            for path in (*fetched.rglob("*"), fetched):
-                _to_disk(path)
-            _put_in_place(fetched, folder, version.digest)
+            put_in_place(fetched, folder, version.digest)
         _LOG.info("%s: fetched version %s", version.name, version.version)
         self._prune(folder)
 
@@ -173,7 +166,7 @@ class BundleCache:
         by_use = sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)
         for path in by_use[KEPT - 1 :]:
             if path.name not in listed:
-                with suppress(OSError), _scratch_in(newest.parent) as scratch:
+                with suppress(OSError), scratch_in(newest.parent) as scratch:
                     path.rename(scratch / path.name)
 
 
@@ -207,68 +200,3 @@ def _folder_name(version: RegisteredVersion) -> str:
 def _path_part(text: str) -> str:
     # Names, versions and digests are a registry's words: none of them may lead out of the folder.
     return quote(text, safe="").replace(".", "%2E")
-
-
-def _is_bundle(folder: Path, digest: str) -> bool:
-    try:
-        return bundle_digest(folder) == digest
-    except (BundleError, OSError):
-        return False
-
-
-def _put_in_place(fetched: Path, folder: Path, digest: str) -> None:
-    # Another worker may have put its own there meanwhile, and may be reading it: of two equals the first stays.
-    if _is_bundle(folder, digest):
-        return
-    if folder.exists():
-        folder.rename(fetched.with_name("damaged"))
-    try:
-        fetched.rename(folder)
-    except OSError:
-        if not _is_bundle(folder, digest):
-            raise
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Store into a folder as the only process, as far as the others let that happen in time."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("w") as lock:
-        if _locked(lock.fileno()):
-            for left in folder.glob(f"{_SCRATCH}*"):
-                shutil.rmtree(left, ignore_errors=True)
-        yield
-
-
-def _locked(descriptor: int) -> bool:
-    end = time.monotonic() + _LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.02)
-        except OSError:
-            # Not every network file system can lock: what is stored there is whole without it too.
-            return False
-        else:
-            return True
-
-
-@contextmanager
-def _scratch_in(folder: Path) -> Iterator[Path]:
-    scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=folder))
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _to_disk(path: Path) -> None:
-    # A rename may reach the disk before what was renamed does, and the power may fail between the two.
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -9,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serving.bundle_cache import Listing, RegisteredVersion, RegistryAwayError, require_digest
+from serving.storing import alone_in, put_in_place, scratch_in, to_disk
 from training.bundle import BundleError
 
 #: Beside the bundle, in the folder of an exported model: what the registry says of it.
@@ -40,7 +43,7 @@ class Exported(BaseModel):
     format: Literal[1] = 1
     name: str = Field(min_length=1)
     version: str = Field(min_length=1)
-    alias: Literal["champion", "candidate"] | None
+    alias: str | None = Field(pattern="^(champion|candidate)$")
     digest: str = Field(pattern="^[0-9a-f]{64}$")
     bundle: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")
     gate: str
@@ -131,3 +134,48 @@ def read_exported(folder: Path) -> Exported:
     if exported.name != folder.name:
         raise BundleError(f"{folder.name}: {SERVED} is of {exported.name}; the folder must bear the model's name.")
     return exported
+
+
+def write_exported(bundle: Path, exported: Exported, target: Path) -> Path:
+    """Put a bundle and what the registry says of it into a folder of exported models, and return the model's own.
+
+    Parameters
+    ----------
+    bundle : Path
+    exported : Exported
+    target : Path
+        Made if need be.
+
+    Notes
+    -----
+    The bundle is put into its place first and `SERVED`, which names it, last: killed at any time, the folder holds
+    the model that it held before, or this one. The bundle that was named before stays for whoever is about to read it.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is not the one that is spoken of.
+    OSError
+        If the folder cannot be written.
+    """
+    folder = target / exported.name
+    version = RegisteredVersion(exported.name, exported.version, exported.alias or "", exported.digest)
+    with alone_in(folder), scratch_in(folder) as scratch:
+        copy = Path(shutil.copytree(bundle, scratch / exported.bundle))
+        require_digest(copy, version)
+        before = _named_now(folder)
+        put_in_place(copy, folder / exported.bundle, exported.digest)
+        (scratch / SERVED).write_text(exported.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        to_disk(scratch / SERVED)
+        (scratch / SERVED).replace(folder / SERVED)
+        to_disk(folder)
+        for old in folder.glob("bundle-*"):
+            if old.name not in (before, exported.bundle):
+                shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def _named_now(folder: Path) -> str | None:
+    with suppress(BundleError):
+        return read_exported(folder).bundle
+    return None
