@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ MODEL = "model.json"
 HAZARD_RATIOS = "hazard_ratios.parquet"
 #: The folder of the variants' replicates.
 REPLICATES = "replicates/"
+#: Tables that a bundle may hold beside: those of `training.gene_curves` and `training.evaluation_table`.
+TABLES = ("gene_curves", "evaluations")
 
 
 class BundleError(PrognosisError):
@@ -51,6 +54,7 @@ def write_bundle(model: PrognosticModel, folder: Path) -> str:
         raise BundleError(f"{folder}: a bundle goes into a new folder, but this one holds files; name another.")
     fields, boosters = model_fields(model)
     contents = {MODEL: _as_json({"format": BUNDLE_FORMAT, **fields}), HAZARD_RATIOS: _as_parquet(model.hazard_ratios)}
+    contents |= {_table_file(name): _as_parquet(table) for name, table in model.tables.items()}
     contents |= {name: bytes(booster.save_raw("ubj")) for name, booster in boosters.items()}
     contents |= {name: _as_npz(replicates) for name, replicates in replicates_of(model).items()}
     for name, content in contents.items():
@@ -74,6 +78,7 @@ def read_bundle(folder: Path) -> PrognosticModel:
     try:
         fields = json.loads(contents.pop(MODEL))
         table = pd.read_parquet(io.BytesIO(contents.pop(HAZARD_RATIOS)))
+        beside = {name: contents.pop(_table_file(name)) for name in TABLES if _table_file(name) in contents}
         version = fields.pop("format")
         if version not in READABLE:
             raise BundleError(f"{folder.name}: {MODEL} is not of bundle format {_listed(READABLE)}.")
@@ -83,7 +88,9 @@ def read_bundle(folder: Path) -> PrognosticModel:
             fields = from_format_2(fields)
         drawn = {name: contents.pop(name) for name in list(contents) if name.startswith(REPLICATES)}
         boosters = {name: xgboost.Booster(model_file=bytearray(content)) for name, content in contents.items()}
-        return model_of(fields, boosters, {name: _of_npz(content) for name, content in drawn.items()}, table)
+        model = model_of(fields, boosters, {name: _of_npz(content) for name, content in drawn.items()}, table)
+        tables = {name: pd.read_parquet(io.BytesIO(content)) for name, content in beside.items()}
+        return replace(model, tables=tables)
     except (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise BundleError(
             f"{folder.name}: does not hold a model ({type(error).__name__}: {error}); register it anew."
@@ -141,6 +148,10 @@ def _as_json(content: Mapping[str, Any]) -> bytes:
 
 def _as_parquet(table: pd.DataFrame) -> bytes:
     return bytes(table.to_parquet(index=False))
+
+
+def _table_file(name: str) -> str:
+    return f"{name}.parquet"
 
 
 def _as_npz(replicates: Replicates) -> bytes:

@@ -177,6 +177,8 @@ class PrognosticModel:
         The reference cohort's survival; None in bundles that are older.
     applicability : Applicability or None
         How far a profile may be from the reference cohort; None in bundles that are older.
+    tables : mapping of str to DataFrame
+        What the page shows of the cohort, by names of `training.bundle.TABLES`; bundles that are older have none.
     """
 
     cancer_type: str
@@ -196,6 +198,7 @@ class PrognosticModel:
     patient_hashes: tuple[str, ...]
     kaplan_meier: KaplanMeier | None = None
     applicability: Applicability | None = None
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @cached_property
     def resolver(self) -> GeneResolver:

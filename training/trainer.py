@@ -18,7 +18,9 @@ from training.assembling import Outcomes, evaluations_of, whole
 from training.checkpoints import Checkpoints
 from training.definition import Definition, DefinitionError
 from training.evaluation import judge_of
+from training.evaluation_table import evaluation_table
 from training.gate import judge_gate
+from training.gene_curves import gene_curves
 from training.gene_weights import gene_weights
 from training.kaplan_meier import kaplan_meier, median_follow_up
 from training.model import CohortSummary, PrognosticModel, Variant
@@ -28,6 +30,7 @@ from training.refitting import refit
 from training.report import diagnostics_of, proliferation_table, random_signatures_of, tables_of
 from training.resampling import derived_seed
 from training.results import Estimate, Evaluation, RandomSignatures, TrainingResult
+from training.survival_grid import horizon_day
 from training.tasks import Progress, Work, planned, run, run_name
 from training.univariate import hazard_ratios
 
@@ -129,6 +132,10 @@ def _trained(
         provenance={**provenance, **_pooled(shared)},
         patient_hashes=tuple(sorted(hashlib.sha256(str(p).encode()).hexdigest() for p in cohort.patients)),
         kaplan_meier=kaplan_meier(cohort.time, cohort.event),
+        tables={
+            "gene_curves": gene_curves(narrowed, panel.symbols, until_days=horizon_day(judge.horizon_months)),
+            "evaluations": evaluation_table(evaluations.values()),
+        },
     )
     diagnostics = diagnostics_of(narrowed, judge, model, definition, reported=reported, tuned=_tuned_cox(evaluations))
     return TrainingResult(
