@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from features.cohort import Cohort
 from features.panel import Panel
+from features.scale_evidence import ScaleReference
 from training.definition import Definition
 from training.resampling import generator
 from training.splits import features_of
@@ -132,6 +133,10 @@ class Applicability:
         far = np.abs(np.nan_to_num(self.outside(values)))
         rows = [row[np.argsort(-far[i, row], kind="stable")] for i, row in enumerate(map(np.flatnonzero, far))]
         return [[self.genes[j] for j in row] for row in rows]
+
+    def ranges(self, scale: str) -> ScaleReference:
+        """Return the ranges of the genes, for `features.scale_evidence`; `scale` is the model's."""
+        return ScaleReference(scale, *self.typicality.ranges)
 
     def fields(self) -> dict[str, Any]:
         """Return plain lists and numbers, for a bundle: no patient's id, curves instead of patients' values."""

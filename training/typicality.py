@@ -94,6 +94,11 @@ class Typicality:
         )
         return parts
 
+    @property
+    def ranges(self) -> tuple[Floats, Floats]:
+        """The lowest and the highest value of each gene in the reference, shapes (n_genes,)."""
+        return self.knots[self.starts[:-1]], self.knots[self.starts[1:] - 1]
+
     def overshoots(self, values: Floats) -> Floats:
         """Return how far each value lies outside of the reference's range, in units of that part of the range.
 
@@ -106,7 +111,7 @@ class Typicality:
         array, of the same shape
             Negative below, positive above, 0 within, NaN where missing.
         """
-        lowest, highest = self.knots[self.starts[:-1]], self.knots[self.starts[1:] - 1]
+        lowest, highest = self.ranges
         below, above = np.minimum(values - lowest, 0.0), np.maximum(values - highest, 0.0)
         return np.asarray(below / self.units[:, 0] + above / self.units[:, 1])
 
