@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from training.scan.adjusted_cox import cox_adjusted, p_nonlinearity
+from training.scan.cox_kernel import LANES
 from training.univariate import standardised_normal_scores
 from training.univariate_cox import cox_univariate
 
@@ -113,3 +114,12 @@ def test_a_gene_of_few_values_has_no_curve():
 def test_patients_that_do_not_match_are_refused():
     with pytest.raises(ValueError, match="same number of patients"):
         cox_adjusted(np.ones((3, 1)), np.ones((2, 1)), np.ones(3), np.ones(3, bool))
+
+
+def test_copies_of_a_gene_are_equal_however_many_there_are():
+    rng = np.random.default_rng(6)
+    gene, age, time, event = rng.normal(size=(60, 1)), rng.normal(size=(60, 1)), np.arange(1.0, 61), np.arange(60) % 2
+    copies = np.repeat(gene, 2 * LANES + 3, axis=1)
+    for fitted in (cox_adjusted(copies, age, time, event > 0), cox_univariate(copies, time, event > 0)):
+        assert set(fitted.status) == {"converged"}
+        assert len(np.unique(fitted.coefficient)) == len(np.unique(fitted.standard_error)) == 1

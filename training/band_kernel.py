@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from training.compiled import compiled
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def add_products(X, columns, means, coefficients, sums):  # type: ignore[no-untyped-def]
     r"""Add :math:`\sum_j (x_{ij} - m_j) \beta_{jr}` to `sums`.
 
@@ -31,7 +32,7 @@ def add_products(X, columns, means, coefficients, sums):  # type: ignore[no-unty
                 sums[row, replicate] += distance * coefficients[j, replicate]
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def write_deviations(linear_predictors, log_hazards, deviations):  # type: ignore[no-untyped-def]
     r"""Write the standard deviation over replicates of :math:`\eta_{ir} + h_{rd}`.
 

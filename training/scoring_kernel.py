@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from training.compiled import compiled
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@compiled
 def normal_scores(values: Floats, knots: Floats, scores: Floats, starts: Integers, out: Floats) -> None:
     """Interpolate each gene's values between the knots of its reference; as `numpy.interp` does, to the bit.
 
@@ -48,7 +49,7 @@ def normal_scores(values: Floats, knots: Floats, scores: Floats, starts: Integer
                     out[i, j] = slope * (value - knots[low]) + scores[low]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@compiled
 def given_known(scores: Floats, known: Integers, missing: Integers, weights: Floats) -> None:
     """Fill missing normal scores with their expectation given the known ones, in place.
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import xgboost
-from numba import njit
 from numpy.typing import NDArray
 
 from features.errors import PrognosisError
+from training.compiled import compiled
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -222,7 +222,7 @@ def _fault(trees: Trees) -> str | None:
     return None
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _add_leaves(X, column, threshold, value, depth, starts, sums):  # type: ignore[no-untyped-def] # noqa: PLR0917
     """Write the sum of the leaves that each row reaches in each group's trees."""
     block = np.empty((X.shape[1], min(BLOCK, X.shape[0])), dtype=np.float32)
@@ -249,7 +249,7 @@ def _add_leaves(X, column, threshold, value, depth, starts, sums):  # type: igno
                 sums[first + row, group] = leaf[row]
 
 
-@njit(error_model="numpy", nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def _add_tree_of_three(block, size, column, threshold, value, node, end, leaf):  # type: ignore[no-untyped-def] # noqa: PLR0917
     """Add the leaf of a tree of depth 3 that each row reaches, without a jump: several rows at a time."""
     a, b, c, d = column[node], column[node + 1], column[node + 2], column[node + 3]
@@ -268,7 +268,7 @@ def _add_tree_of_three(block, size, column, threshold, value, node, end, leaf): 
         leaf[row] += right if block[a, row] >= at_a else left
 
 
-@njit(error_model="numpy", nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def _add_tree_of_two(block, size, column, threshold, value, node, end, leaf):  # type: ignore[no-untyped-def] # noqa: PLR0917
     """Add the leaf of a tree of depth 2 that each row reaches, without a jump: several rows at a time."""
     a, b, c = column[node], column[node + 1], column[node + 2]
@@ -280,7 +280,7 @@ def _add_tree_of_two(block, size, column, threshold, value, node, end, leaf):  #
         leaf[row] += right if block[a, row] >= at_a else left
 
 
-@njit(error_model="numpy", nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def _add_tree(block, size, column, threshold, value, node, end, depth, leaf):  # type: ignore[no-untyped-def] # noqa: PLR0917
     """Add the leaf of a tree of any depth that each row reaches."""
     for row in range(size):

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from training.compiled import compiled
 
 #: The columns of the kernel's results.
 IDENTITY, COPULA, BELOW, EXTREME = range(4)
@@ -13,7 +14,7 @@ N_PARTS = 4
 LONGEST_REACH = 3.0
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def typicality_parts(  # type: ignore[no-untyped-def]  # noqa: PLR0917
     values, starts, knots, scores, pool_knots, pool_scores, grid, log_ratio, units, correlation, parts
 ):
@@ -72,7 +73,7 @@ def typicality_parts(  # type: ignore[no-untyped-def]  # noqa: PLR0917
         parts[i, BELOW], parts[i, EXTREME] = below, extreme
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def interpolated(value, knots, scores, first, last):  # type: ignore[no-untyped-def]
     """Return the score at a value between knots `first` and `last` (exclusive); beyond them that at the end."""
     if value <= knots[first]:
@@ -90,7 +91,7 @@ def interpolated(value, knots, scores, first, last):  # type: ignore[no-untyped-
     return scores[low] + share * (scores[high] - scores[low])
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def overshoot(value, lowest, highest, unit_below, unit_above):  # type: ignore[no-untyped-def]
     """Return how far a value lies outside of the range, in its units: negative below, positive above, 0 within."""
     if value < lowest:
@@ -98,14 +99,14 @@ def overshoot(value, lowest, highest, unit_below, unit_above):  # type: ignore[n
     return (value - highest) / unit_above if value > highest else 0.0
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _same(known, before, n_known, n_before):  # type: ignore[no-untyped-def]
     if n_known != n_before:
         return False
     return np.all(known[:n_known] == before[:n_known])
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _factorise(correlation, known, n_known, factor):  # type: ignore[no-untyped-def]
     """Write the Cholesky factor of the known genes' correlation; the reciprocal stands on its diagonal."""
     for a in range(n_known):
@@ -116,7 +117,7 @@ def _factorise(correlation, known, n_known, factor):  # type: ignore[no-untyped-
             factor[a, b] = total * factor[b, b] if b < a else 1.0 / np.sqrt(total)
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _squared_lengths(factor, within, beyond, n_known, forward):  # type: ignore[no-untyped-def]
     """Return the squared lengths of both scores when the genes' correlation is taken out of them."""
     squared, extreme = 0.0, 0.0
@@ -131,7 +132,7 @@ def _squared_lengths(factor, within, beyond, n_known, forward):  # type: ignore[
     return squared, extreme
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def calibrated(  # type: ignore[no-untyped-def]  # noqa: PLR0917
     parts, shares, weights, levels, centres, scales, refused_above, quantiles, percents, judged
 ):

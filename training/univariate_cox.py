@@ -9,11 +9,11 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.special import erfc
 from scipy.stats import norm
 
+from training.compiled import compiled
 from training.scan import cox_kernel
 from training.scan.risk_layout import RiskLayout, risk_layout
 
@@ -200,7 +200,7 @@ def lanes(covariates: Floats, rows: Positions, columns: Positions) -> Floats:
     return blocks
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _lay_out(covariates, rows, columns, blocks):  # type: ignore[no-untyped-def]
     width = blocks.shape[2]
     for b in range(blocks.shape[0]):

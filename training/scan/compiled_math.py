@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from training.compiled import CONTRACT, compiled
 
 __all__ = ["LARGEST_EXPONENT", "exponent", "exponential", "mantissa"]
 
@@ -50,7 +52,7 @@ _bits: Any = intrinsic(_reading_bits)
 _number: Any = intrinsic(_reading_number)
 
 
-@njit(inline="always", error_model="numpy", fastmath={"contract"})
+@compiled(inline="always", fastmath=CONTRACT)
 def exponential(x: float) -> float:
     r"""Return :math:`e^x`, for use inside compiled loops.
 
@@ -86,13 +88,13 @@ def exponential(x: float) -> float:
     return float(value * _number((_bits(shifted) << np.int64(52)) + np.int64(_BIAS)))
 
 
-@njit(inline="always", error_model="numpy")
+@compiled(inline="always")
 def mantissa(x: float) -> float:
     r"""Return :math:`m` of :math:`x = m\, 2^k` with :math:`1 \le m < 2`, of a normal positive number."""
     return float(_number((_bits(x) & np.int64(_MANTISSA)) | np.int64(_BIAS)))
 
 
-@njit(inline="always", error_model="numpy")
+@compiled(inline="always")
 def exponent(x: float) -> float:
     r"""Return :math:`k` of :math:`x = m\, 2^k` with :math:`1 \le m < 2`, of a normal positive number.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from training.compiled import CONTRACT, compiled
 from training.scan.compiled_math import exponent, exponential, mantissa
 
 Floats = NDArray[np.float64]
@@ -44,17 +44,17 @@ N_WORK = 18
 MEAN, SQUARE = range(2)
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def fit_blocks(blocks, starts, ends, deaths, opens, efron, transformed, null_log_likelihood, results):  # type: ignore[no-untyped-def]
     r"""Fit each lane of each block.
 
     Parameters
     ----------
-    blocks : array, shape (n_blocks, n_followed, LANES)
+    blocks : array, shape (n_blocks, n_followed, width)
         Covariates, the patients in a `RiskLayout`'s order; standardised here, in place.
     starts, ends, deaths, opens, efron, transformed, null_log_likelihood
         The `RiskLayout`.
-    results : array, shape (n_blocks, LANES, N_RESULTS)
+    results : array, shape (n_blocks, width, N_RESULTS)
         Written: log hazard ratio per unit of the covariate as it came, its information, twice the gain in log
         likelihood, the score statistic, the statistic of proportional hazards, Newton's steps, the status.
 
@@ -64,7 +64,7 @@ def fit_blocks(blocks, starts, ends, deaths, opens, efron, transformed, null_log
     score falls in the coefficient, so a bracket of its sign makes Newton safe without a likelihood, of which the
     logarithms are taken once, at the maximum. A lane that is ready waits: no result depends on its neighbours.
     """
-    work, scale = np.empty((N_WORK, LANES)), np.empty(LANES)
+    work, scale = np.empty((N_WORK, blocks.shape[2])), np.empty(blocks.shape[2])
     for b in range(blocks.shape[0]):
         x, out = blocks[b], results[b]
         _standardise(x, work, scale, out)
@@ -73,40 +73,40 @@ def fit_blocks(blocks, starts, ends, deaths, opens, efron, transformed, null_log
             _at_maximum(x, starts, ends, deaths, opens, efron, transformed, work)
             if not _moved(work, out):
                 break
-        for j in range(LANES):
+        for j in range(work.shape[1]):
             if out[j, STATUS] == CONVERGED:
                 _write(x, work, out, j, null_log_likelihood, scale[j])
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _standardise(x, work, scale, out):  # type: ignore[no-untyped-def]
     """Bring each lane to mean 0 and standard deviation 1, in place; to 0 where it is constant."""
     n = x.shape[0]
     work[MEAN], work[SQUARE] = 0.0, 0.0
     for i in range(n):
-        for j in range(LANES):
+        for j in range(work.shape[1]):
             work[MEAN, j] += x[i, j]
-    for j in range(LANES):
+    for j in range(work.shape[1]):
         work[MEAN, j] /= n
     for i in range(n):
-        for j in range(LANES):
+        for j in range(work.shape[1]):
             value = x[i, j] - work[MEAN, j]
             x[i, j] = value
             work[SQUARE, j] += value * value
-    for j in range(LANES):
+    for j in range(work.shape[1]):
         scale[j] = np.sqrt(work[SQUARE, j] / n)
         constant = scale[j] <= ROUNDING * abs(work[MEAN, j])
         out[j, STATUS] = CONSTANT if constant else CONVERGED
         work[SQUARE, j] = 0.0 if constant else 1.0 / scale[j]
     for i in range(n):
-        for j in range(LANES):
+        for j in range(work.shape[1]):
             x[i, j] *= work[SQUARE, j]
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _examine(x, starts, ends, deaths, opens, out):  # type: ignore[no-untyped-def]
     """Say which lanes have no finite maximum: every event is the extreme of its risk set, or nothing varies in one."""
-    for j in range(LANES):
+    for j in range(x.shape[1]):
         rising, falling, varies = True, True, False
         highest, lowest = -np.inf, np.inf
         for k in range(starts.shape[0]):
@@ -122,10 +122,10 @@ def _examine(x, starts, ends, deaths, opens, out):  # type: ignore[no-untyped-de
             out[j, STATUS] = SEPARATED if varies else CONSTANT
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _maximise(x, starts, ends, deaths, opens, efron, work, out):  # type: ignore[no-untyped-def]
     """Take Newton's steps until each lane that has a maximum is so near that one more step reaches it."""
-    for j in range(LANES):
+    for j in range(work.shape[1]):
         work[BETA, j], work[LOW, j], work[HIGH, j] = 0.0, -np.inf, np.inf
         work[READY, j] = 0.0 if out[j, STATUS] == CONVERGED else 1.0
     little, examined = LITTLE_INFORMATION * deaths.sum(), False
@@ -135,7 +135,7 @@ def _maximise(x, starts, ends, deaths, opens, efron, work, out):  # type: ignore
         else:
             _derivatives(x, starts, ends, deaths, opens, efron, work)
         waiting, doubtful = 0, iteration == MANY_STEPS
-        for j in range(LANES):
+        for j in range(work.shape[1]):
             if work[READY, j]:
                 continue
             if iteration == 0:
@@ -150,23 +150,23 @@ def _maximise(x, starts, ends, deaths, opens, efron, work, out):  # type: ignore
             waiting = _without_those_that_have_none(work, out)
         if waiting == 0:
             return
-    for j in range(LANES):
+    for j in range(work.shape[1]):
         if not work[READY, j]:
             out[j, STATUS] = NOT_CONVERGED
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _without_those_that_have_none(work, out):  # type: ignore[no-untyped-def]
     """Count the lanes that go on, without those that were found to have no finite maximum."""
     waiting = 0
-    for j in range(LANES):
+    for j in range(work.shape[1]):
         if out[j, STATUS] != CONVERGED:
             work[READY, j], work[BETA, j] = 1.0, 0.0
         waiting += work[READY, j] == 0.0
     return waiting
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _newton_step(work, out, j, iteration):  # type: ignore[no-untyped-def]
     """Take a lane's step: Newton's if it stays between the signs of the score seen so far, else to their middle."""
     beta, score = work[BETA, j], work[SCORE, j]
@@ -184,11 +184,11 @@ def _newton_step(work, out, j, iteration):  # type: ignore[no-untyped-def]
         work[READY, j], out[j, ITERATIONS] = 1.0, iteration + 1
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _moved(work, out):  # type: ignore[no-untyped-def]
     """Take one more step in the lanes that are not near enough; say whether there were any."""
     moved = False
-    for j in range(LANES):
+    for j in range(work.shape[1]):
         step = work[SCORE, j] / work[INFO, j]
         if out[j, STATUS] == CONVERGED and LAST_STEP < abs(step) <= SMALL_STEP:
             work[BETA, j] += step
@@ -196,7 +196,7 @@ def _moved(work, out):  # type: ignore[no-untyped-def]
     return moved
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _write(x, work, out, j, null_log_likelihood, scale):  # type: ignore[no-untyped-def]
     """Write a lane's results, with the last step, which the error's square makes tiny."""
     beta, largest = work[BETA, j] + work[SCORE, j] / work[INFO, j], 0.0
@@ -212,14 +212,14 @@ def _write(x, work, out, j, null_log_likelihood, scale):  # type: ignore[no-unty
     out[j, PROPORTIONAL] = work[ZPH_U, j] * work[ZPH_U, j] / against if possible else np.nan
 
 
-@njit(inline="always", error_model="numpy", fastmath={"contract"})
+@compiled(inline="always", fastmath=CONTRACT)
 def _join(x, first, end, opens, work):  # type: ignore[no-untyped-def]
     """Add patients to the risk set; where a stratum opens, it is empty before."""
     if opens:
-        for j in range(LANES):
+        for j in range(work.shape[1]):
             work[S0, j], work[S1, j], work[S2, j] = 0.0, 0.0, 0.0
     for i in range(first, end):
-        for j in range(LANES):
+        for j in range(work.shape[1]):
             value = x[i, j]
             hazard = exponential(value * work[BETA, j])
             work[S0, j] += hazard
@@ -228,26 +228,26 @@ def _join(x, first, end, opens, work):  # type: ignore[no-untyped-def]
             work[S2, j] += hazard * value
 
 
-@njit(inline="always", error_model="numpy", fastmath={"contract"})
+@compiled(inline="always", fastmath=CONTRACT)
 def _join_and_die(x, first, end, work):  # type: ignore[no-untyped-def]
     """Add those who have the event to the risk set, and sum them by themselves for their ties."""
-    for j in range(LANES):
+    for j in range(work.shape[1]):
         work[T0, j], work[T1, j], work[T2, j] = 0.0, 0.0, 0.0
     for i in range(first, end):
-        for j in range(LANES):
+        for j in range(work.shape[1]):
             value = x[i, j]
             hazard = exponential(value * work[BETA, j])
             work[T0, j] += hazard
             hazard *= value
             work[T1, j] += hazard
             work[T2, j] += hazard * value
-    for j in range(LANES):
+    for j in range(work.shape[1]):
         work[S0, j] += work[T0, j]
         work[S1, j] += work[T1, j]
         work[S2, j] += work[T2, j]
 
 
-@njit(error_model="numpy", nogil=True, cache=True, fastmath={"contract"})
+@compiled(fastmath=CONTRACT)
 def _derivatives_at_zero(x, starts, ends, deaths, opens, efron, work):  # type: ignore[no-untyped-def]
     """Sum the score and the information where the coefficient is 0: all hazards are 1, and need no exponential."""
     work[SCORE], work[INFO] = 0.0, 0.0
@@ -260,27 +260,27 @@ def _derivatives_at_zero(x, starts, ends, deaths, opens, efron, work):  # type: 
         at_risk += ends[k] - starts[k]
         work[T1], work[T2] = 0.0, 0.0
         for i in range(starts[k], first):
-            for j in range(LANES):
+            for j in range(work.shape[1]):
                 work[S1, j] += x[i, j]
                 work[S2, j] += x[i, j] * x[i, j]
         for i in range(first, ends[k]):
-            for j in range(LANES):
+            for j in range(work.shape[1]):
                 work[T1, j] += x[i, j]
                 work[T2, j] += x[i, j] * x[i, j]
-        for j in range(LANES):
+        for j in range(work.shape[1]):
             work[SCORE, j] += work[T1, j]
             work[S1, j] += work[T1, j]
             work[S2, j] += work[T2, j]
         for tied in range(deaths[k]):
             share = efron * tied / deaths[k]
             inverse = 1.0 / (at_risk - share * deaths[k])
-            for j in range(LANES):
+            for j in range(work.shape[1]):
                 mean = (work[S1, j] - share * work[T1, j]) * inverse
                 work[SCORE, j] -= mean
                 work[INFO, j] += (work[S2, j] - share * work[T2, j]) * inverse - mean * mean
 
 
-@njit(error_model="numpy", nogil=True, cache=True, fastmath={"contract"})
+@compiled(fastmath=CONTRACT)
 def _derivatives(x, starts, ends, deaths, opens, efron, work):  # type: ignore[no-untyped-def]
     """Sum the score and the information of each lane at its coefficient."""
     work[SCORE], work[INFO] = 0.0, 0.0
@@ -289,7 +289,7 @@ def _derivatives(x, starts, ends, deaths, opens, efron, work):  # type: ignore[n
             # Without ties all are alike.
             _join(x, starts[k], ends[k], opens[k], work)
             last = ends[k] - 1
-            for j in range(LANES):
+            for j in range(work.shape[1]):
                 inverse = 1.0 / work[S0, j]
                 mean = work[S1, j] * inverse
                 work[SCORE, j] += x[last, j] - mean
@@ -300,14 +300,14 @@ def _derivatives(x, starts, ends, deaths, opens, efron, work):  # type: ignore[n
         _join_and_die(x, first, ends[k], work)
         for tied in range(deaths[k]):
             share = efron * tied / deaths[k]
-            for j in range(LANES):
+            for j in range(work.shape[1]):
                 inverse = 1.0 / (work[S0, j] - share * work[T0, j])
                 mean = (work[S1, j] - share * work[T1, j]) * inverse
                 work[SCORE, j] += x[first + tied, j] - mean
                 work[INFO, j] += (work[S2, j] - share * work[T2, j]) * inverse - mean * mean
 
 
-@njit(error_model="numpy", nogil=True, cache=True, fastmath={"contract"})
+@compiled(fastmath=CONTRACT)
 def _at_maximum(x, starts, ends, deaths, opens, efron, transformed, work):  # type: ignore[no-untyped-def]
     """Sum score and information again, and what is asked of the maximum only: log likelihood, proportional hazards."""
     work[SCORE], work[INFO], work[LOG], work[PRODUCT], work[EXPONENT] = 0.0, 0.0, 0.0, 1.0, 0.0
@@ -323,7 +323,7 @@ def _at_maximum(x, starts, ends, deaths, opens, efron, transformed, work):  # ty
             _join_and_die(x, first, ends[k], work)
         for tied in range(deaths[k]):
             share = efron * tied / deaths[k]
-            for j in range(LANES):
+            for j in range(work.shape[1]):
                 value = x[first + tied, j]
                 total = work[S0, j] - share * work[T0, j]
                 inverse = 1.0 / total
@@ -344,9 +344,9 @@ def _at_maximum(x, starts, ends, deaths, opens, efron, transformed, work):  # ty
     _take_logarithms(work)
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _take_logarithms(work):  # type: ignore[no-untyped-def]
     """Take the logarithm of the products so far from the log likelihood, and begin new ones."""
-    for j in range(LANES):
+    for j in range(work.shape[1]):
         work[LOG, j] -= np.log(work[PRODUCT, j]) + work[EXPONENT, j] * np.log(2.0)
         work[PRODUCT, j], work[EXPONENT, j] = 1.0, 0.0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from training.compiled import compiled
 
 #: Of two statistics nearer than this, relative, the one at the lower cut is taken: rounding must not choose.
 SAME_STATISTIC = 1e-12
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def search_block(values, order, time, event, by_time, scores, smallest_share, found, n, n_high):  # type: ignore[no-untyped-def]
     """Write each gene's statistic, cut and sums of the distances of its cuts into `found`, and the groups' sizes."""
     n_genes, n_patients = values.shape
@@ -30,7 +31,7 @@ def search_block(values, order, time, event, by_time, scores, smallest_share, fo
             n_high[gene] = n[gene] - place - 1
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def exchange_neighbours(block, order):  # type: ignore[no-untyped-def]
     """Finish the sorting of each row, where values differ in their last bits only."""
     for gene in range(len(block)):
@@ -43,7 +44,7 @@ def exchange_neighbours(block, order):  # type: ignore[no-untyped-def]
             by_value[place] = moved
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def n_known(values, by_value):  # type: ignore[no-untyped-def]
     """Count the values that are not NaN; these come last in the order."""
     known = len(by_value)
@@ -52,7 +53,7 @@ def n_known(values, by_value):  # type: ignore[no-untyped-def]
     return known
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def log_rank_scores(time, event, by_time, weight, scores):  # type: ignore[no-untyped-def]
     """Write the log-rank score of each patient into `scores`.
 
@@ -75,13 +76,13 @@ def log_rank_scores(time, event, by_time, weight, scores):  # type: ignore[no-un
         first = end
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def admissible_sizes(n, smallest_share):  # type: ignore[no-untyped-def]
     """Return the smallest and the largest admissible size of the low group among `n` patients."""
     return max(1.0, np.floor(n * smallest_share)), np.floor(n * (1 - smallest_share))
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def best_cut(values, by_value, weight, scores, smallest_share):  # type: ignore[no-untyped-def]
     """Return the largest statistic and the place of its cut, the last of the low group, in the order; -1 if none."""
     n, total = 0.0, 0.0
@@ -105,7 +106,7 @@ def best_cut(values, by_value, weight, scores, smallest_share):  # type: ignore[
     return np.sqrt(best * n * (n - 1) / spread), place
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _distances(values, by_value, smallest_share):  # type: ignore[no-untyped-def]
     """Sum the distances of neighbouring admissible cuts, and their cubes (1994's t)."""
     n = len(by_value)

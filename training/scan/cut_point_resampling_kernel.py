@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from training.compiled import compiled
 from training.scan.cut_point_kernel import admissible_sizes, best_cut, log_rank_scores, n_known
 
 #: Newton stops at steps of the log hazard ratio below this; far below any bootstrap's own error.
@@ -13,7 +13,7 @@ MAX_ITERATIONS = 50
 LARGEST_STEP = 2.0
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def squared_statistics(permuted, smallest_share):  # type: ignore[no-untyped-def]
     """Square the standardised statistic of each permutation at each size of the low group; 0 where not admissible."""
     n_permutations, n = permuted.shape
@@ -30,7 +30,7 @@ def squared_statistics(permuted, smallest_share):  # type: ignore[no-untyped-def
     return squared
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def count_exceedances(squared, observed, distinct, counts):  # type: ignore[no-untyped-def]
     """Add to each gene's count the permutations whose largest statistic over its own cuts reaches the observed one.
 
@@ -52,7 +52,7 @@ def count_exceedances(squared, observed, distinct, counts):  # type: ignore[no-u
             counts[gene] += reached
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def bootstrap_block(values, order, time, event, weights, scores, smallest_share, results):  # type: ignore[no-untyped-def]
     """Write each gene's log hazard ratio at its best cut, the one that is confirmed outside, and the samples' spread.
 
@@ -93,7 +93,7 @@ def bootstrap_block(values, order, time, event, weights, scores, smallest_share,
         results[1, gene], results[2, gene] = confirmed / total, np.sqrt(spread / (n_samples - 1))
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def two_group_cox(high, weight, time, event, work):  # type: ignore[no-untyped-def]
     """Return the high group's log hazard ratio after Efron and Firth, and its information; 0 information if none.
 
@@ -125,7 +125,7 @@ def two_group_cox(high, weight, time, event, work):  # type: ignore[no-untyped-d
     return coefficient, information
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _risk_sets(high, weight, time, event, work):  # type: ignore[no-untyped-def]
     """Write, for each event time, who is at risk and who dies in each group; return their number and high's deaths."""
     at_risk_high, at_risk_low, deaths_high, n_times = 0.0, 0.0, 0.0, 0

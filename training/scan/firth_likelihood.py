@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from training.compiled import compiled
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -100,10 +101,11 @@ class FirthLikelihood:
 
     def _cumulants(self, coefficient: Floats, rows: Positions) -> Floats:
         outcomes = (self.patients.stratum, self.patients.time, self.patients.event)
-        return _all_cumulants(self.values, rows, coefficient, outcomes, EFRON_SHARE[self.ties])
+        found: Floats = _all_cumulants(self.values, rows, coefficient, outcomes, EFRON_SHARE[self.ties])
+        return found
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@compiled
 def _all_cumulants(
     values: Floats, rows: Positions, coefficient: Floats, outcomes: Outcomes, efron_share: float
 ) -> Floats:
@@ -114,7 +116,7 @@ def _all_cumulants(
     return found
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@compiled
 def _cumulants(
     x: Floats, coefficient: float, outcomes: Outcomes, efron_share: float
 ) -> tuple[float, float, float, float]:
@@ -146,7 +148,7 @@ def _cumulants(
     return likelihood, score, information, skewness
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@compiled
 def _together(one: Moments, other: Moments) -> Moments:
     """Merge the weighted central moments of two sets of patients, not both empty.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from training.compiled import compiled
 from training.scan.cut_points import sorted_genes
 
 Floats = NDArray[np.float64]
@@ -47,7 +47,7 @@ def standardised_normal_scores(values: Floats) -> Floats:
     return scores
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _score_rows(block, order, n_known, tables, which):  # type: ignore[no-untyped-def]
     """Replace each row's values by their scores, in place; NaN stay where they are."""
     for gene in range(block.shape[0]):
@@ -64,7 +64,7 @@ def _score_rows(block, order, n_known, tables, which):  # type: ignore[no-untype
         _standardise(row, positions, n)
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _standardise(row, positions, n):  # type: ignore[no-untyped-def]
     mean, square = 0.0, 0.0
     for k in range(n):

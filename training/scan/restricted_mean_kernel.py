@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from training.compiled import compiled
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def average_groups(high, by_time, time, event, restricted_to, results):  # type: ignore[no-untyped-def]
     """Write the restricted mean, its variance and the size of each gene's low (0) and high (1) group into `results`.
 
@@ -41,7 +42,7 @@ def average_groups(high, by_time, time, event, restricted_to, results):  # type:
         mean[unknown], variance[unknown] = np.nan, np.nan
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _leave(row, group, now, died, leaving, deaths, followed_to):  # type: ignore[no-untyped-def]
     """Count one patient out of the risk set of those genes that have him or her in the group."""
     death = 1.0 if died else 0.0
@@ -52,7 +53,7 @@ def _leave(row, group, now, died, leaving, deaths, followed_to):  # type: ignore
         followed_to[gene] = now if member else followed_to[gene]
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _advance(before, now, restricted_to, at_risk, deaths, survival, mean, variance, state):  # type: ignore[no-untyped-def]
     """Add the area since the last event, then let the curve fall; nothing changes beyond a gene's restriction.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from training.compiled import CONTRACT, compiled
 from training.scan.compiled_math import exponent, exponential, mantissa
-from training.scan.cox_kernel import CONSTANT, CONVERGED, LANES, MANTISSAS, NOT_CONVERGED, SEPARATED
+from training.scan.cox_kernel import CONSTANT, CONVERGED, MANTISSAS, NOT_CONVERGED, SEPARATED
 
 #: The columns of the kernel's results; the first covariate's coefficient and variance.
 COEFFICIENT, VARIANCE, LOG_LIKELIHOOD, STATUS = range(4)
@@ -28,18 +28,18 @@ S0, T0, LOG, PRODUCT, EXPONENT, PREDICTOR, HAZARD, REACHED, READY = range(9)
 N_FIXED = 9
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def fit_several(blocks, starts, ends, deaths, opens, efron, results):  # type: ignore[no-untyped-def]
     r"""Fit each lane of each block.
 
     Parameters
     ----------
-    blocks : array, shape (n_blocks, n_followed, n_covariates, LANES)
+    blocks : array, shape (n_blocks, n_followed, n_covariates, width)
         Covariates with mean 0 and standard deviation 1, the patients in a `RiskLayout`'s order; the first is the one
         that is asked for.
     starts, ends, deaths, opens, efron
         The `RiskLayout`.
-    results : array, shape (n_blocks, LANES, N_RESULTS)
+    results : array, shape (n_blocks, width, N_RESULTS)
         Written: the first covariate's log hazard ratio per standard deviation and its variance, the log likelihood at
         the maximum, and the status.
 
@@ -51,12 +51,12 @@ def fit_several(blocks, starts, ends, deaths, opens, efron, results):  # type: i
     """
     q = blocks.shape[2]
     pairs = q * (q + 1) // 2
-    work = np.zeros((N_FIXED + 5 * q + 3 * pairs, LANES))
+    work = np.zeros((N_FIXED + 5 * q + 3 * pairs, blocks.shape[3]))
     for b in range(blocks.shape[0]):
         _maximise(blocks[b], starts, ends, deaths, opens, efron, work, results[b])
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _rows(q):  # type: ignore[no-untyped-def]
     """Return where the blocks of rows begin: S1, S2, T1, T2, score, information, coefficients, step."""
     pairs = q * (q + 1) // 2
@@ -70,7 +70,7 @@ def _rows(q):  # type: ignore[no-untyped-def]
     return s1, s2, t1, t2, score, info, beta, beta + q
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _maximise(x, starts, ends, deaths, opens, efron, work, out):  # type: ignore[no-untyped-def]
     q = x.shape[1]
     _, _, _, _, _, _, beta, _ = _rows(q)
@@ -80,16 +80,16 @@ def _maximise(x, starts, ends, deaths, opens, efron, work, out):  # type: ignore
     for _ in range(MAX_ITERATIONS):
         _derivatives(x, starts, ends, deaths, opens, efron, work)
         waiting = 0
-        for j in range(LANES):
+        for j in range(work.shape[1]):
             waiting += _advance(work, q, j, out)
         if waiting == 0:
             return
-    for j in range(LANES):
+    for j in range(work.shape[1]):
         if out[j, STATUS] == NOT_CONVERGED and abs(work[beta, j]) > RUN_AWAY:
             out[j, STATUS] = SEPARATED
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _advance(work, q, j, out):  # type: ignore[no-untyped-def]
     """Take a lane's next step, or write its results; return 1 if it goes on."""
     _, _, _, _, score, info, beta, step = _rows(q)
@@ -122,7 +122,7 @@ def _advance(work, q, j, out):  # type: ignore[no-untyped-def]
     return 1
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _cholesky(work, info, q, j, factor):  # type: ignore[no-untyped-def]
     """Factorise a lane's information; False if it is singular."""
     for a in range(q):
@@ -139,7 +139,7 @@ def _cholesky(work, info, q, j, factor):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _solve(work, score, step, q, j, factor):  # type: ignore[no-untyped-def]
     """Write Newton's step, and return its largest part."""
     for a in range(q):
@@ -157,7 +157,7 @@ def _solve(work, score, step, q, j, factor):  # type: ignore[no-untyped-def]
     return largest
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _first_variance(q, factor):  # type: ignore[no-untyped-def]
     """Return the first element of the information's inverse: the squared first column of its factor's inverse."""
     column, total = np.zeros(q), 0.0
@@ -170,27 +170,27 @@ def _first_variance(q, factor):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(inline="always", error_model="numpy", fastmath={"contract"})
+@compiled(inline="always", fastmath=CONTRACT)
 def _add(x, i, sum0, sum1, sum2, beta, q, work):  # type: ignore[no-untyped-def]
     """Add a patient to sums of 1, of the covariates and of their pairs; the predictor stays in its row."""
-    for j in range(LANES):
+    for j in range(work.shape[1]):
         work[PREDICTOR, j] = 0.0
     for a in range(q):
-        for j in range(LANES):
+        for j in range(work.shape[1]):
             work[PREDICTOR, j] += x[i, a, j] * work[beta + a, j]
-    for j in range(LANES):
+    for j in range(work.shape[1]):
         work[HAZARD, j] = exponential(work[PREDICTOR, j])
         work[sum0, j] += work[HAZARD, j]
     for a in range(q):
-        for j in range(LANES):
+        for j in range(work.shape[1]):
             work[sum1 + a, j] += work[HAZARD, j] * x[i, a, j]
         for c in range(a + 1):
             pair = sum2 + a * (a + 1) // 2 + c
-            for j in range(LANES):
+            for j in range(work.shape[1]):
                 work[pair, j] += work[HAZARD, j] * x[i, a, j] * x[i, c, j]
 
 
-@njit(error_model="numpy", nogil=True, cache=True, fastmath={"contract"})
+@compiled(fastmath=CONTRACT)
 def _derivatives(x, starts, ends, deaths, opens, efron, work):  # type: ignore[no-untyped-def]
     """Sum the log likelihood, its score and its information at each lane's coefficients."""
     q = x.shape[1]
@@ -209,15 +209,15 @@ def _derivatives(x, starts, ends, deaths, opens, efron, work):  # type: ignore[n
         work[t1:score] = 0.0
         for i in range(first, ends[k]):
             _add(x, i, T0, t1, t2, beta, q, work)
-            for j in range(LANES):
+            for j in range(work.shape[1]):
                 work[LOG, j] += work[PREDICTOR, j]
             for a in range(q):
-                for j in range(LANES):
+                for j in range(work.shape[1]):
                     work[score + a, j] += x[i, a, j]
-        for j in range(LANES):
+        for j in range(work.shape[1]):
             work[S0, j] += work[T0, j]
         for row in range(t1 - s1):
-            for j in range(LANES):
+            for j in range(work.shape[1]):
                 work[s1 + row, j] += work[t1 + row, j]
         for tied in range(deaths[k]):
             _take(efron * tied / deaths[k], q, work)
@@ -227,31 +227,31 @@ def _derivatives(x, starts, ends, deaths, opens, efron, work):  # type: ignore[n
     _take_logarithms(work)
 
 
-@njit(error_model="numpy", nogil=True, cache=True, fastmath={"contract"})
+@compiled(fastmath=CONTRACT)
 def _take(share, q, work):  # type: ignore[no-untyped-def]
     """Take one event's risk set from likelihood and score, and add its covariance to the information."""
     s1, s2, t1, t2, score, info, _, _ = _rows(q)
-    for j in range(LANES):
+    for j in range(work.shape[1]):
         total = work[S0, j] - share * work[T0, j]
         work[PRODUCT, j] *= mantissa(total)
         work[EXPONENT, j] += exponent(total)
         work[HAZARD, j] = 1.0 / total
     for a in range(q):
-        for j in range(LANES):
+        for j in range(work.shape[1]):
             mean = (work[s1 + a, j] - share * work[t1 + a, j]) * work[HAZARD, j]
             work[score + a, j] -= mean
         for c in range(a + 1):
             pair = a * (a + 1) // 2 + c
-            for j in range(LANES):
+            for j in range(work.shape[1]):
                 mean_a = (work[s1 + a, j] - share * work[t1 + a, j]) * work[HAZARD, j]
                 mean_c = (work[s1 + c, j] - share * work[t1 + c, j]) * work[HAZARD, j]
                 square = (work[s2 + pair, j] - share * work[t2 + pair, j]) * work[HAZARD, j]
                 work[info + pair, j] += square - mean_a * mean_c
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _take_logarithms(work):  # type: ignore[no-untyped-def]
     """Take the logarithm of the products so far from the log likelihood, and begin new ones."""
-    for j in range(LANES):
+    for j in range(work.shape[1]):
         work[LOG, j] -= np.log(work[PRODUCT, j]) + work[EXPONENT, j] * np.log(2.0)
         work[PRODUCT, j], work[EXPONENT, j] = 1.0, 0.0
