@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from features.cohort import ENDPOINTS
 from serving import problems
+from serving.cohort_schemas import Comparison, ExampleRequest, GeneCurves
 from serving.problems import KINDS, Problem
 from serving.schemas import (
     RESEARCH_USE_ONLY,
@@ -24,8 +25,26 @@ from serving.schemas import (
     ScoreResponse,
 )
 
-_ANSWERS: tuple[type[BaseModel], ...] = (CancerTypes, HazardRatios, Health, Models, ScoreResponse, Problem)
+_ANSWERS: tuple[type[BaseModel], ...] = (
+    CancerTypes,
+    Comparison,
+    ExampleRequest,
+    GeneCurves,
+    HazardRatios,
+    Health,
+    Models,
+    ScoreResponse,
+    Problem,
+)
 _JSON = "application/json"
+_GENE = {
+    "name": "gene",
+    "in": "query",
+    "required": True,
+    "description": "A symbol among the `curve_genes` of `/comparison`.",
+    "schema": {"type": "string"},
+    "example": "CD44",
+}
 
 
 @cache
@@ -60,7 +79,20 @@ def _paths() -> dict[str, Any]:
         "/score": {"post": _score()},
         "/cancer-types": {"get": _operation("cancerTypes", "List what can be asked for", CancerTypes)},
         "/models": {"get": _operation("models", "List the models that answer", Models)},
-        "/hazard-ratios/{cancer_type}": {"get": _hazard_ratios()},
+        "/hazard-ratios/{cancer_type}": {
+            "get": _of_model("hazardRatios", "Return the univariate hazard ratios of every panel gene", HazardRatios)
+        },
+        "/kaplan-meier/{cancer_type}": {
+            "get": _of_model(
+                "geneCurves", "Return the cohort's survival by the median split of a gene", GeneCurves, _GENE
+            )
+        },
+        "/comparison/{cancer_type}": {
+            "get": _of_model("comparison", "Return the figures of every learner judged beside the model", Comparison)
+        },
+        "/example/{cancer_type}": {
+            "get": _of_model("example", "Return a request to score a patient who never was", ExampleRequest)
+        },
         "/livez": {"get": _plain("live", "Tell whether the process lives", "text/plain")},
         "/readyz": {"get": _operation("ready", "Tell whether a model is loaded", Health, failures=("not-ready",))},
         "/metrics": {"get": _plain("metrics", "Return counts and times for Prometheus", "text/plain")},
@@ -85,14 +117,12 @@ def _score() -> dict[str, Any]:
     }
 
 
-def _hazard_ratios() -> dict[str, Any]:
+def _of_model(operation_id: str, summary: str, answer: type[BaseModel], *queries: dict[str, Any]) -> dict[str, Any]:
     name = {"name": "cancer_type", "in": "path", "required": True, "schema": {"type": "string"}, "example": "KIRC"}
     known = {"type": "string", "enum": list(ENDPOINTS), "default": "OS"}
     endpoint = {"name": "endpoint", "in": "query", "required": False, "schema": known}
-    summary = "Return the univariate hazard ratios of every panel gene"
     failures = ("no-such-model", "invalid-request", "not-ready")
-    operation = _operation("hazardRatios", summary, HazardRatios, failures)
-    return {**operation, "parameters": [name, endpoint]}
+    return {**_operation(operation_id, summary, answer, failures), "parameters": [name, endpoint, *queries]}
 
 
 def _operation(name: str, summary: str, answer: type[BaseModel], failures: Sequence[str] = ()) -> dict[str, Any]:

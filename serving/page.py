@@ -7,30 +7,24 @@ from html import escape
 from serving.champions import Snapshot
 from serving.schemas import RESEARCH_USE_ONLY
 
-_STYLE = (
-    "body{font:1rem/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;border-bottom:1px solid #ccc}"
-)
-#: Nothing is loaded and nothing runs but the page's own style.
-SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-
 
 def index_page(snapshot: Snapshot) -> str:
     """Return the page as HTML."""
     return f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>CTC prognosis</title>
-<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>
-<body>
+<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="ui/style.css"></head>
+<body><main>
 <h1>CTC prognosis</h1>
 <p>Prognostic models on the gene panel behind clusters of circulating tumour cells (Rozenberg et al. 2023,
 doi:10.3389/fimmu.2023.1099921). <strong>{escape(RESEARCH_USE_ONLY)}</strong></p>
-<p>Patients are scored with <code>POST /score</code>. <a href="docs.json">The whole interface</a> (OpenAPI) ·
+<p><a class="button" href="ui">Score a patient, or look at the cohorts</a></p>
+<p>Programs score patients with <code>POST /score</code>. <a href="docs.json">The whole interface</a> (OpenAPI) ·
 <a href="models">models</a> · <a href="cancer-types">cancer types</a> · <a href="readyz">readiness</a> ·
 <a href="metrics">metrics</a></p>
 <h2>Models that answer</h2>
 {_table(snapshot)}
-</body>
+</main></body>
 </html>
 """
 
@@ -40,7 +34,8 @@ def _table(snapshot: Snapshot) -> str:
         return "<p>None yet: train a model, and it appears here.</p>"
     head = ("model", "version", "alias", "patients", "events", "concordance (95 % interval)", "hazard ratios")
     rows = "".join(_row(name, snapshot) for name in snapshot.models)
-    return f"<table><tr>{''.join(f'<th>{title}</th>' for title in head)}</tr>{rows}</table>"
+    heads = "".join(f'<th scope="col">{title}</th>' for title in head)
+    return f'<div class="scrolled"><table><tr>{heads}</tr>{rows}</table></div>'
 
 
 def _row(name: str, snapshot: Snapshot) -> str:

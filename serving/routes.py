@@ -12,14 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
-from features.cohort import ENDPOINTS
 from serving import answers, meters
 from serving.champions import Snapshot
 from serving.openapi import openapi_document
-from serving.page import SECURITY_POLICY, index_page
+from serving.page import index_page
+from serving.page_routes import PAGE_HANDLERS, served_model
 from serving.parsing import parse_request
 from serving.problems import ProblemError
 from serving.score_answers import score_answer
+from serving.security_headers import PAGE_POLICY
 
 #: A larger body is read and scored in a thread, so that other requests are answered meanwhile.
 INLINE_BYTES = 2**16
@@ -53,6 +54,7 @@ def router(desk: Callable[[], Desk]) -> Router:
         "/metrics": _metrics,
         "/docs.json": _docs,
         "/": _index,
+        **PAGE_HANDLERS,
     }
     routes = [Route("/score", _bound(_score, desk), methods=["POST"])]
     routes += [Route(path, _bound(handler, desk), methods=["GET"]) for path, handler in handlers.items()]
@@ -118,12 +120,7 @@ async def _models(desk: Desk, _: Request) -> Response:
 
 
 async def _hazard_ratios(desk: Desk, request: Request) -> Response:
-    endpoint = request.query_params.get("endpoint", "OS")
-    if endpoint not in ENDPOINTS:
-        detail = f"endpoint must be one of {', '.join(ENDPOINTS)}."
-        raise ProblemError("invalid-request", detail, field="endpoint")
-    served = desk.snapshot.find(request.path_params["cancer_type"], endpoint, kind="no-such-model")
-    return _json(answers.hazard_ratios(served))
+    return _json(answers.hazard_ratios(served_model(desk.snapshot, request)))
 
 
 async def _readyz(desk: Desk, _: Request) -> Response:
@@ -151,7 +148,7 @@ async def _docs(_desk: Desk, _: Request) -> Response:
 
 async def _index(desk: Desk, _: Request) -> Response:
     page = index_page(desk.snapshot)
-    return Response(page, media_type="text/html", headers={"Content-Security-Policy": SECURITY_POLICY})
+    return Response(page, media_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY})
 
 
 def _json(content: BaseModel | bytes) -> Response:

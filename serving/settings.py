@@ -57,6 +57,8 @@ class Settings:
         over all workers. Unless set, there is a limit where there are tokens. Infinite: no limit.
     log : str
         ``PROGNOSIS_LOG``: a line a request as ``json`` or ``text``, or ``off``.
+    mlflow_ui : str or None
+        ``PROGNOSIS_MLFLOW_UI``: the address at which people see MLflow's pages, for the page to link to.
     """
 
     home: Path
@@ -73,6 +75,7 @@ class Settings:
     requests_per_minute: float = math.inf
     profiles_per_minute: float = math.inf
     log: str = "json"
+    mlflow_ui: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -102,6 +105,7 @@ class Settings:
             requests_per_minute=_limit(given, "PROGNOSIS_RATE_PER_MINUTE", default=requests),
             profiles_per_minute=_limit(given, "PROGNOSIS_PROFILES_PER_MINUTE", default=profiles),
             log=_log(given),
+            mlflow_ui=_address(given, "PROGNOSIS_MLFLOW_UI"),
         )
 
     @property
@@ -151,6 +155,13 @@ def _log(given: Mapping[str, str]) -> str:
     if kind not in _LOGS:
         raise SettingsError(f"environment variable PROGNOSIS_LOG is {kind!r}; it must be one of {', '.join(_LOGS)}.")
     return kind
+
+
+def _address(given: Mapping[str, str], name: str) -> str | None:
+    address = given.get(name)
+    if address is not None and not address.startswith(("http://", "https://")):
+        raise SettingsError(f"environment variable {name} is {address!r}; it must begin with http:// or https://.")
+    return address
 
 
 def _number(given: Mapping[str, str], name: str, *, default: float) -> float:
