@@ -182,6 +182,44 @@ def simulate_cohort(
     A gene acts by its Gaussian score, so its effect per standard deviation of normal scores is linear. Death and
     censoring are Weibull with one shape, so the fraction of deaths is exact in expectation.
     """
+    return simulate_patients(cancer_type, seed=seed, n_patients=n_patients, n_background=n_background).cohort
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedPatients:
+    """A simulated cohort and what no real one tells: by which hazards its patients die.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    log_relative_hazard : array, shape (n_patients,)
+        Of their genes and clinical covariates, before any goes missing; higher is worse.
+    """
+
+    cohort: Cohort
+    log_relative_hazard: Floats
+
+    def survival(self, days: Floats) -> Floats:
+        r"""Return each patient's true probability of surviving beyond days, shape (n_patients, n_days).
+
+        .. math:: S(t \mid x) = \exp\big(-m e^{\eta} (t / \tau)^k\big)
+
+        Parameters
+        ----------
+        days : array, shape (n_days,)
+            Whole days from diagnosis.
+        """
+        code = self.cohort.cancer_type.removeprefix(SIMULATED_PREFIX)
+        settled, hazards = cohort_settings(code), simulation_model(code).hazards
+        scale, shape = settled["follow_up_months"] * DAYS_PER_MONTH, settled["weibull_shape"]
+        operational = hazards.median_observed * (days / scale) ** shape
+        return np.asarray(np.exp(-np.outer(np.exp(self.log_relative_hazard), operational)))
+
+
+def simulate_patients(
+    cancer_type: str, *, seed: int = DEFAULT_SEED, n_patients: int | None = None, n_background: int | None = None
+) -> SimulatedPatients:
+    """Draw the cohort of `simulate_cohort`, and keep its patients' hazards."""
     model, cohort = simulation_model(cancer_type), cohort_settings(cancer_type)
     size = cohort["patients"] if n_patients is None else n_patients
     # Separate streams: how many background genes are asked for changes no patient.
@@ -191,7 +229,8 @@ def simulate_cohort(
     clinical = _clinical_covariates(
         cohort, gene_risk / model.hazards.gene_risk_sd, patients.standard_normal((size, 3)), patients.uniform(size=size)
     )
-    time, event = _follow_up(gene_risk + _clinical_risk(cohort, clinical), model, patients)
+    risk = gene_risk + _clinical_risk(cohort, clinical)
+    time, event = _follow_up(risk, model, patients)
     index = pd.Index([f"SIM-{cancer_type}-{number:04d}" for number in range(1, size + 1)], name="patient")
     number = settings()["expression"]["background_genes"] if n_background is None else n_background
     expression = pd.DataFrame(
@@ -199,7 +238,7 @@ def simulate_cohort(
         index=index,
         columns=[*model.genes, *(background_symbol(position) for position in range(1, number + 1))],
     )
-    return Cohort(
+    drawn = Cohort(
         cancer_type=cohort_cancer_type(f"{SIMULATED_PREFIX}{cancer_type}"),
         endpoint="OS",
         scale="log2_tpm_1",
@@ -210,6 +249,7 @@ def simulate_cohort(
         event=event,
         source=f"simulation of {cancer_type}, seed {seed}",
     )
+    return SimulatedPatients(drawn, risk)
 
 
 def background_symbol(position: int) -> str:

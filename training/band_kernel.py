@@ -1,4 +1,4 @@
-"""The compiled loops behind intervals: linear predictors of all replicates, and their spread at each day."""
+"""The compiled loops behind intervals: linear predictors of all replicates, and how far they are from the model's."""
 
 # mypy: disallow-untyped-decorators=False
 from __future__ import annotations
@@ -33,29 +33,27 @@ def add_products(X, columns, means, coefficients, sums):  # type: ignore[no-unty
 
 
 @compiled
-def write_deviations(linear_predictors, log_hazards, deviations):  # type: ignore[no-untyped-def]
-    r"""Write the standard deviation over replicates of :math:`\eta_{ir} + h_{rd}`.
+def write_distances(by_replicate, linear_predictors, log_hazards, distances):  # type: ignore[no-untyped-def]
+    r"""Write :math:`\sqrt{\frac1R \sum_r (\eta_{ir} - \eta_i + h_{rd})^2}`.
 
     Parameters
     ----------
-    linear_predictors : array, shape (n_rows, n_replicates)
+    by_replicate : array, shape (n_rows, n_replicates)
+    linear_predictors : array, shape (n_rows,)
+        The model's own.
     log_hazards : array, shape (n_replicates, n_days)
-        Less its mean over replicates.
-    deviations : array, shape (n_rows, n_days)
+        Less the model's own.
+    distances : array, shape (n_rows, n_days)
         Written.
     """
     n_replicates, n_days = log_hazards.shape
-    for row in range(linear_predictors.shape[0]):
-        mean = 0.0
-        for replicate in range(n_replicates):
-            mean += linear_predictors[row, replicate]
-        mean /= n_replicates
+    for row in range(by_replicate.shape[0]):
         for day in range(n_days):
-            deviations[row, day] = 0.0
+            distances[row, day] = 0.0
         for replicate in range(n_replicates):
-            distance = linear_predictors[row, replicate] - mean
+            distance = by_replicate[row, replicate] - linear_predictors[row]
             for day in range(n_days):
                 both = distance + log_hazards[replicate, day]
-                deviations[row, day] += both * both
+                distances[row, day] += both * both
         for day in range(n_days):
-            deviations[row, day] = np.sqrt(deviations[row, day] / (n_replicates - 1))
+            distances[row, day] = np.sqrt(distances[row, day] / n_replicates)

@@ -15,6 +15,8 @@ from training.blend import Blend, FittedLearner, blended
 from training.boosted import FittedBooster
 from training.breslow import BaselineHazard, breslow
 from training.definition import ReplicatesDefinition
+from training.learners import penalties
+from training.partial_likelihood import PartialLikelihood
 from training.penalised_cox import FitError, FittedCox
 from training.procedure import FittedProcedure, Ingredient, calibration_slope
 from training.replicates import Replicates
@@ -62,8 +64,24 @@ def refit(
     first event is later than the cohort's, half of its first increment stands there: the logarithm of 0 would have
     no spread. A sample that cannot be fitted (nobody in it had the event) is drawn anew.
 
+    A penalty makes a Cox model too sure as well as too flat: resampling shows how far its coefficients vary, not how
+    far they are shrunk. So each replicate's penalty draws towards a coefficient vector from the prior that the penalty
+    stands for, :math:`\beta_0 \sim N(0, \Lambda^{-1})`, and not towards 0, by one Newton step:
+
+    .. math:: \beta^* = \hat\beta^* + (I + \Lambda)^{-1} \Lambda^{1/2} \xi, \quad \xi \sim N(0, 1)
+
+    The spread is then about the posterior's :math:`(I + \Lambda)^{-1}`, whose intervals hold the truth on average over
+    patients; without the step they are too narrow (``experiments/results/coverage.md``). An elastic net counts as a
+    ridge of the same strength. Trees have no such prior, and their intervals are too narrow.
+
     References
     ----------
+    Nychka D. Bayesian confidence intervals for smoothing splines. J Am Stat Assoc 1988;83:1134-1143.
+    doi:10.1080/01621459.1988.10478711
+
+    Bardsley JM, Solonen A, Haario H, Laine M. Randomize-then-optimize. SIAM J Sci Comput 2014;36:A1895-A1910.
+    doi:10.1137/140964023
+
     Efron B. Censored data and the bootstrap. J Am Stat Assoc 1981;76:312-319. doi:10.1080/01621459.1981.10477650
     """
     if not settings.cox:
@@ -126,8 +144,9 @@ def _replicate(source: _Source, number: int) -> _Replicate:
     while True:
         rng = generator(source.seed, number, attempt)
         rows = np.sort(rng.integers(len(source.time), size=len(source.time)))
+        prior: Floats = rng.standard_normal(source.X.shape[1])
         try:
-            fitted = _fit(source, rows, number)
+            fitted = _fit(source, rows, number, prior)
         except FitError:
             attempt += 1
             continue
@@ -136,11 +155,29 @@ def _replicate(source: _Source, number: int) -> _Replicate:
         return _Replicate(slope, coefficients, log_baseline, trees, redrawn=attempt)
 
 
-def _fit(source: _Source, rows: Positions, number: int) -> list[tuple[float, FittedLearner]]:
+def _fit(source: _Source, rows: Positions, number: int, prior: Floats) -> list[tuple[float, FittedLearner]]:
     wanted = [i for i in source.procedure.recipe if i.weight and (number < source.n_boosted or not _grows_trees(i))]
     if not source.event[rows].any():
         raise FitError("nobody in the sample had the event")
-    return [(each.weight, _fitted(each, source, rows, number)) for each in wanted]
+    return [(each.weight, _moved(each, source, rows, _fitted(each, source, rows, number), prior)) for each in wanted]
+
+
+def _moved(
+    ingredient: Ingredient, source: _Source, rows: Positions, fitted: FittedLearner, prior: Floats
+) -> FittedLearner:
+    """Return the Cox model that a penalty drawing towards `prior`, and not towards 0, would have given."""
+    if not isinstance(fitted.predictor, FittedCox) or not len(fitted.columns):
+        return fitted
+    covariates = source.procedure.features.covariates
+    own = ingredient.setting.columns(covariates, ingredient.parameters)
+    penalty = len(rows) * penalties([covariates[j].kind for j in own], ingredient.parameters)
+    likelihood = PartialLikelihood.of(source.X[rows][:, fitted.columns], source.time[rows], source.event[rows])
+    information = likelihood.derivatives(fitted.predictor.coefficients)[1]
+    at = np.searchsorted(fitted.columns, own)
+    step = np.linalg.solve(information[np.ix_(at, at)] + np.diag(penalty), np.sqrt(penalty) * prior[own])
+    coefficients = fitted.predictor.coefficients.copy()
+    coefficients[at] += step
+    return replace(fitted, predictor=replace(fitted.predictor, coefficients=coefficients))
 
 
 def _grows_trees(ingredient: Ingredient) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.band_kernel import write_deviations
+from training.band_kernel import write_distances
 from training.breslow import BaselineHazard
 from training.replicates import Replicates
 from training.univariate_cox import Z95
@@ -106,8 +106,8 @@ def survival_bands(answers: Answers, days: Floats) -> SurvivalBands:
         S = \exp(-e^{\eta}), \qquad \exp\big(-e^{\eta \pm 1.96 \sigma}\big), \qquad
         \eta = \eta_i + \log\big(H_0(t) - H_0(s)\big)
 
-    with :math:`\sigma` the standard deviation of :math:`\eta` over replicates, and :math:`s` the days survived, 0
-    unless given.
+    with :math:`\sigma` the root mean square distance of the replicates' :math:`\eta` from the model's, and :math:`s`
+    the days survived, 0 unless given.
 
     Parameters
     ----------
@@ -118,9 +118,10 @@ def survival_bands(answers: Answers, days: Floats) -> SurvivalBands:
     Notes
     -----
     On the log cumulative hazard, where replicates are nearest to normal: the interval holds the point and stays
-    within 0 and 1. Where nobody died by the day, survival is 1 and so are both ends, as in a Kaplan–Meier curve. A
-    replicate without an event between the days survived and the day asked for counts as one with half of the model's
-    first event there.
+    within 0 and 1. Distances are from the model's own answer: where replicates lie to one side of it, that estimates
+    its bias, which an interval about their mean would hide. Where nobody died by the day, survival is 1 and so are
+    both ends, as in a Kaplan–Meier curve. A replicate without an event between the days survived and the day asked
+    for counts as one with half of the model's first event there.
     """
     shape = (len(answers.linear_predictor), len(days))
     probability, lower, upper = (np.empty(shape) for _ in range(3))
@@ -155,20 +156,20 @@ def median_survival(answers: Answers, *, last_day: float) -> MedianSurvival:
 
 
 def _log_hazards(answers: Answers, days: Floats) -> tuple[Floats, Floats]:
-    """Return the log cumulative hazard since the days survived, of patients at one step, and 1.96 of its spread."""
+    """Return the log cumulative hazard since the days survived, of patients at one step, and 1.96 of its distance."""
     step = 0
     if answers.survived_days is not None:
         step = int(np.searchsorted(answers.baseline.days, answers.survived_days[0], side="right"))
     since = np.concatenate([[0.0], answers.baseline.cumulative_hazard])[step]
     hazard = np.maximum(answers.baseline.at(days) - since, 0.0)
     with np.errstate(divide="ignore"):
-        eta = answers.linear_predictor[:, None] + np.log(hazard)
-    margin = np.full(eta.shape, np.nan)
-    reached = hazard > 0
-    if answers.replicates is not None and answers.by_replicate is not None:
-        log_baseline = _replicated(answers, days[reached], step)
-        margin[:, reached] = Z95 * _deviations(answers.by_replicate, log_baseline)
-        margin[:, ~reached] = 0.0
+        log_hazard = np.log(hazard)
+    eta = answers.linear_predictor[:, None] + log_hazard
+    if answers.replicates is None or answers.by_replicate is None:
+        return eta, np.full(eta.shape, np.nan)
+    margin, reached = np.zeros(eta.shape), hazard > 0
+    drawn = _replicated(answers, days[reached], step) - log_hazard[reached]
+    margin[:, reached] = Z95 * _distances(answers.by_replicate, answers.linear_predictor, drawn)
     return eta, margin
 
 
@@ -185,8 +186,7 @@ def _replicated(answers: Answers, days: Floats, step: int) -> Floats:
     return np.asarray(np.log(np.maximum(between, first)))
 
 
-def _deviations(by_replicate: Floats, log_baseline: Floats) -> Floats:
-    deviations = np.empty((len(by_replicate), log_baseline.shape[1]))
-    centred = np.ascontiguousarray(log_baseline - log_baseline.mean(axis=0))
-    write_deviations(np.ascontiguousarray(by_replicate), centred, deviations)
-    return deviations
+def _distances(by_replicate: Floats, linear_predictor: Floats, log_hazards: Floats) -> Floats:
+    distances = np.empty((len(by_replicate), log_hazards.shape[1]))
+    write_distances(np.ascontiguousarray(by_replicate), linear_predictor, np.ascontiguousarray(log_hazards), distances)
+    return distances
