@@ -120,10 +120,9 @@ def benchmark_applicability(
 def _ceilings(rates: pd.DataFrame, cohorts: Sequence[Cohort]) -> dict[tuple[str, str], float]:
     of_type = {cohort.cancer_type: cohort.expression for cohort in cohorts}
     short = rates[(rates["kind"] == OTHER) & (rates["missing"] == 0) & (rates["caught"] < CAUGHT_AT_LEAST)]
-    return {
-        (model, other): told_apart(of_type[model], of_type[other])
-        for model, other in short[["model", "of"]].itertuples(index=False)
-    }
+    pairs = zip(short["model"], short["of"], strict=True)
+    with threadpool_limits(1):
+        return {(model, other): told_apart(of_type[model], of_type[other]) for model, other in pairs}
 
 
 def told_apart(own: pd.DataFrame, other: pd.DataFrame) -> float:
