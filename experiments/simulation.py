@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm, qmc
 
 from experiments.simulated_hazards import RiskSample, SolvedHazards, solve_hazards
+from experiments.simulated_patients import SimulatedPatients
 from experiments.simulated_settings import SIMULATED_PANEL, SimulationError, cohort_settings, settings
 from features.cancer_types import cancer_type as cohort_cancer_type
 from features.clinical import GRADES, STAGES
@@ -185,37 +186,6 @@ def simulate_cohort(
     return simulate_patients(cancer_type, seed=seed, n_patients=n_patients, n_background=n_background).cohort
 
 
-@dataclass(frozen=True, eq=False)
-class SimulatedPatients:
-    """A simulated cohort and what no real one tells: by which hazards its patients die.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    log_relative_hazard : array, shape (n_patients,)
-        Of their genes and clinical covariates, before any goes missing; higher is worse.
-    """
-
-    cohort: Cohort
-    log_relative_hazard: Floats
-
-    def survival(self, days: Floats) -> Floats:
-        r"""Return each patient's true probability of surviving beyond days, shape (n_patients, n_days).
-
-        .. math:: S(t \mid x) = \exp\big(-m e^{\eta} (t / \tau)^k\big)
-
-        Parameters
-        ----------
-        days : array, shape (n_days,)
-            Whole days from diagnosis.
-        """
-        code = self.cohort.cancer_type.removeprefix(SIMULATED_PREFIX)
-        settled, hazards = cohort_settings(code), simulation_model(code).hazards
-        scale, shape = settled["follow_up_months"] * DAYS_PER_MONTH, settled["weibull_shape"]
-        operational = hazards.median_observed * (days / scale) ** shape
-        return np.asarray(np.exp(-np.outer(np.exp(self.log_relative_hazard), operational)))
-
-
 def simulate_patients(
     cancer_type: str, *, seed: int = DEFAULT_SEED, n_patients: int | None = None, n_background: int | None = None
 ) -> SimulatedPatients:
@@ -249,7 +219,9 @@ def simulate_patients(
         event=event,
         source=f"simulation of {cancer_type}, seed {seed}",
     )
-    return SimulatedPatients(drawn, risk)
+    shape = cohort["weibull_shape"]
+    scale = cohort["follow_up_months"] * DAYS_PER_MONTH * model.hazards.median_observed ** (-1 / shape)
+    return SimulatedPatients(drawn, risk, scale, shape)
 
 
 def background_symbol(position: int) -> str:

@@ -144,7 +144,7 @@ def _replicate(source: _Source, number: int) -> _Replicate:
     while True:
         rng = generator(source.seed, number, attempt)
         rows = np.sort(rng.integers(len(source.time), size=len(source.time)))
-        prior: Floats = rng.standard_normal(source.X.shape[1])
+        prior = rng.standard_normal((source.X.shape[1],))
         try:
             fitted = _fit(source, rows, number, prior)
         except FitError:
