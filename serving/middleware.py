@@ -139,13 +139,18 @@ class _Exchange:
         self._body_limit = body_limit
         self._extend = extend
         self._held_back: HTTPException | None = None
-        self.waits_for_body = False
+        self._receiving = False
+
+    @property
+    def waits_for_body(self) -> bool:
+        """Whether the request has not arrived yet; who receives once the answer began waits for a farewell."""
+        return self._receiving and self._notes.status is None
 
     async def receive(self) -> Message:
         """Receive a piece of the body, unless it has become too large."""
-        self.waits_for_body = True
+        self._receiving = True
         message = await self._receive()
-        self.waits_for_body = False
+        self._receiving = False
         if message["type"] == "http.request":
             self._notes.bytes_in += len(message.get("body", b""))
             if self._notes.bytes_in > self._body_limit:
