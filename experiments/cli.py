@@ -14,6 +14,7 @@ from experiments.choices import Choices
 from experiments.console import progress_bars, show_log_lines
 from experiments.model_commands import models
 from experiments.scan_commands import paper, scan
+from experiments.score_commands import score
 from experiments.token_commands import token
 from features.cohort import Cohort
 from features.errors import PrognosisError
@@ -60,6 +61,7 @@ def main() -> None:
 
 main.add_command(scan)
 main.add_command(paper)
+main.add_command(score)
 main.add_command(models)
 main.add_command(token)
 

@@ -115,6 +115,19 @@ def export_model(reference: Reference, target: Path, *, settings: Settings) -> P
         raise TransferError(f"{target}: cannot be written ({error.strerror}); name another folder.") from error
 
 
+def fetched(reference: Reference, *, settings: Settings) -> Path:
+    """Return the folder of a registered model's bundle on this machine, fetched unless it is here already.
+
+    Raises
+    ------
+    TransferError
+        If there is no such model.
+    BundleError
+        If the registered bundle is damaged.
+    """
+    return Registry(settings.tracking_uri, settings.bundle_cache).bundle(_find(reference, settings))
+
+
 def import_models(folder: Path, *, alias: str, settings: Settings) -> list[TrackedModel]:
     """Register the exported models of a folder in this site's MLflow.
 

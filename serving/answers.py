@@ -62,6 +62,11 @@ class RenderedModel:
     scan_json: bytes
 
     @property
+    def block_json(self) -> bytes:
+        """The block of the fuller variant, as JSON."""
+        return self.blocks_json[CLINICAL if CLINICAL in self.blocks_json else GENES_ONLY]
+
+    @property
     def block(self) -> ModelBlock:
         """The block of the fuller variant."""
         return self.blocks.get(CLINICAL) or self.blocks[GENES_ONLY]

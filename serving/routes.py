@@ -14,6 +14,7 @@ from starlette.routing import Route, Router
 
 from serving import answers, meters
 from serving.champions import Snapshot
+from serving.file_routes import score_file_route
 from serving.openapi import openapi_document
 from serving.page import index_page
 from serving.page_routes import PAGE_HANDLERS, served_model
@@ -56,7 +57,10 @@ def router(desk: Callable[[], Desk]) -> Router:
         "/": _index,
         **PAGE_HANDLERS,
     }
-    routes = [Route("/score", _bound(_score, desk), methods=["POST"])]
+    routes = [
+        Route("/score", _bound(_score, desk), methods=["POST"]),
+        Route("/score/file", _bound(score_file_route, desk), methods=["POST"]),
+    ]
     routes += [Route(path, _bound(handler, desk), methods=["GET"]) for path, handler in handlers.items()]
     return Router(routes, redirect_slashes=False)
 

@@ -16,7 +16,15 @@ from serving.problems import Problem, ProblemError
 from serving.schemas import ScoreRequest
 from training.model import PrognosticModel
 from training.scores import GENES_ONLY
-from training.scoring import OWN_REFERENCE, PatientScore, Profile, ProfileError, RequestError, score_profiles
+from training.scoring import (
+    OWN_REFERENCE,
+    PatientScore,
+    Profile,
+    ProfileError,
+    RequestError,
+    ScoredPatients,
+    scored_profiles,
+)
 
 
 def score_answer(snapshot: Snapshot, parsed: ParsedRequest) -> bytes:
@@ -34,16 +42,31 @@ def score_answer(snapshot: Snapshot, parsed: ParsedRequest) -> bytes:
     """
     request = parsed.request
     served = snapshot.find(request.cancer_type, request.endpoint, kind="not-scorable")
-    answers = iter(_scores(served.model, request))
+    block = _scored(served.model, request)
+    count_block(block)
+    meters.PROFILES.labels(served.model.name, "refused").inc(len(parsed.faults))
+    meters.count_refusals(served.model.name, "invalid-request", len(parsed.faults))
+    answers = iter(block.answers())
     results: list[PatientScore | Problem] = []
     for position in range(len(parsed.ids)):
         fault = parsed.faults.get(position)
         results.append(fault or _answer_or_problem(next(answers), position))
-    failed = sum(isinstance(result, Problem) for result in results)
-    meters.PROFILES.labels(served.model.name, "refused").inc(failed)
-    meters.PROFILES.labels(served.model.name, "scored").inc(len(results) - failed)
     _require_one_score(results)
     return _joined(served.rendered, request, _result_entries(parsed.ids, results), _variant_of(results))
+
+
+def count_block(block: ScoredPatients) -> None:
+    """Count patients who were scored, and those who were not: shares and percentiles, no values."""
+    for scores in block.scored.by_variant:
+        meters.PROFILES.labels(block.model.name, "scored").inc(len(scores.rows))
+        meters.observe_results(
+            block.model.name,
+            missing_shares=scores.missing.mean(axis=1),
+            outside_shares=None,
+            percentiles=scores.risk_percentile,
+        )
+    meters.PROFILES.labels(block.model.name, "refused").inc(block.n_failed)
+    meters.count_refusals(block.model.name, "not-scorable", block.n_failed)
 
 
 def result_entry(score: PatientScore) -> dict[str, Any]:
@@ -75,13 +98,20 @@ _AS_THEY_ARE = (
 )
 
 
-def _scores(model: PrognosticModel, request: ScoreRequest) -> list[PatientScore | ProfileError]:
+def answer_line(row: int, name: str, answer: PatientScore | ProfileError) -> dict[str, Any]:
+    """Return the answer for a patient of a file: a `Result` with the row where the patient stands."""
+    if isinstance(answer, ProfileError):
+        return {"row": row, "id": name, "error": Problem.of("not-scorable", str(answer)).model_dump()}
+    return {"row": row, **result_entry(answer)}
+
+
+def _scored(model: PrognosticModel, request: ScoreRequest) -> ScoredPatients:
     profiles = [Profile(p.id, p.expression, p.clinical, p.survived_months) for p in request.profiles]
     reference = request.zscore_reference
     if reference is None and request.scale == "zscore":
         reference = OWN_REFERENCE
     try:
-        return score_profiles(
+        return scored_profiles(
             model,
             profiles,
             scale=request.scale,

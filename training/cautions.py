@@ -46,6 +46,16 @@ class Cautions:
             *self._of_clinical(position),
         )
 
+    def key(self, position: int) -> tuple[object, ...]:
+        """Return what the warnings and the missing genes of a patient follow from: equal keys, equal words."""
+        row = int(self._scores.rows[position])
+        return (
+            b"" if self._complete else self._scores.missing[position].tobytes(),
+            self._scores.unknown_clinical[position],
+            self._patients.ignored_clinical.get(row),
+            self._patients.layout(row).n_ignored,
+        )
+
     def missing_genes(self, position: int) -> tuple[str, ...]:
         """Return the genes that the patient lacks."""
         if self._complete:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,11 +25,12 @@ __all__ = [
     "Profile",
     "ProfileError",
     "RequestError",
-    "answers_of",
+    "ScoredPatients",
     "check_scale",
     "risk_group",
     "risk_percentile",
     "score_profiles",
+    "scored_profiles",
     "wanted_of",
 ]
 
@@ -117,7 +118,40 @@ class RequestError(PrognosisError):
         self.field = field
 
 
-def score_profiles(
+@dataclass(frozen=True, eq=False)
+class ScoredPatients:
+    """Patients with their figures, column by column, and what was asked.
+
+    Parameters
+    ----------
+    model : PrognosticModel
+    patients : Patients
+    scored : Scored
+    wanted : Wanted
+    relative_only : bool
+        See `PatientScore`.
+    """
+
+    model: PrognosticModel
+    patients: Patients
+    scored: Scored
+    wanted: Wanted
+    relative_only: bool
+
+    @property
+    def n_failed(self) -> int:
+        """Patients that could not be scored."""
+        return len(self.scored.faults)
+
+    def answers(self) -> list[PatientScore | ProfileError]:
+        """Return the answer for each patient, in order."""
+        answers: dict[int, PatientScore | ProfileError] = dict(self.scored.faults)
+        for scores in self.scored.by_variant:
+            answers |= zip(scores.rows.tolist(), _answers(self, scores), strict=True)
+        return [answers[row] for row in range(len(self.patients.ids))]
+
+
+def scored_profiles(
     model: PrognosticModel,
     profiles: Sequence[Profile],
     *,
@@ -125,7 +159,7 @@ def score_profiles(
     zscore_reference: str | None,
     horizons_months: Sequence[float] | None,
     contributions: bool = True,
-) -> list[PatientScore | ProfileError]:
+) -> ScoredPatients:
     """Score each profile with the variant that its clinical covariates allow, in order.
 
     Parameters
@@ -150,7 +184,14 @@ def score_profiles(
     wanted = wanted_of(model, horizons_months, contributions=contributions)
     scorer = scorer_of(model)
     patients = scorer.reader.profiles(profiles, scale)
-    return answers_of(model, patients, scorer.score(patients, wanted), wanted, relative_only=relative_only)
+    return ScoredPatients(model, patients, scorer.score(patients, wanted), wanted, relative_only)
+
+
+def score_profiles(
+    model: PrognosticModel, profiles: Sequence[Profile], **asked: Any
+) -> list[PatientScore | ProfileError]:
+    """Return the answers of `scored_profiles`, in order."""
+    return scored_profiles(model, profiles, **asked).answers()
 
 
 def check_scale(model: PrognosticModel, scale: str, zscore_reference: str | None) -> bool:
@@ -200,24 +241,13 @@ def wanted_of(model: PrognosticModel, horizons_months: Sequence[float] | None, *
     return Wanted(asked, horizons_stated=True, contributions=contributions)
 
 
-def answers_of(
-    model: PrognosticModel, patients: Patients, scored: Scored, wanted: Wanted, *, relative_only: bool
-) -> list[PatientScore | ProfileError]:
-    """Return the answer for each patient, in order."""
-    answers: dict[int, PatientScore | ProfileError] = dict(scored.faults)
-    for scores in scored.by_variant:
-        rows = _answers(model, patients, scores, wanted, relative_only=relative_only)
-        answers |= dict(zip(scores.rows.tolist(), rows, strict=True))
-    return [answers[row] for row in range(len(patients.ids))]
-
-
-def _answers(
-    model: PrognosticModel, patients: Patients, scores: Scores, wanted: Wanted, *, relative_only: bool
-) -> Iterator[PatientScore]:
+def _answers(of: ScoredPatients, scores: Scores) -> Iterator[PatientScore]:
+    model, patients = of.model, of.patients
+    relative_only = of.relative_only
     cautions = Cautions(model, scores, patients, relative_only=relative_only)
     variant = model.variants[scores.variant]
     covariates = [variant.features.covariates[j].name for j in variant.fitted.columns]
-    survival, medians = _survival(scores, wanted), _medians(scores, model.horizon_months_max)
+    survival, medians = _survival(scores, of.wanted), _medians(scores, model.horizon_months_max)
     figures = zip(scores.rows.tolist(), scores.linear_predictor.tolist(), scores.risk_percentile.tolist(), strict=True)
     for position, (row, linear_predictor, percentile) in enumerate(figures):
         layout = patients.layout(row)

@@ -1,0 +1,156 @@
+"""``prognosis score``: a file of patients in, a file of results out, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import orjson
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from features.errors import PrognosisError
+from features.profile_files import open_profiles
+from serving.score_answers import answer_line
+from training.file_scoring import Asked, ScoredBlock, score_file
+from training.model import PrognosticModel
+
+#: Failed rows that the terminal is told of; all of them stand in the file of results.
+TOLD = 10
+
+
+class ResultFileError(PrognosisError):
+    """The file of results cannot be written."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the scoring of a file ended.
+
+    Parameters
+    ----------
+    n_scored, n_failed : int
+    failures : tuple of (row, id, what is wrong)
+        The first of them.
+    """
+
+    n_scored: int
+    n_failed: int
+    failures: tuple[tuple[int, str, str], ...]
+
+
+class Writer(Protocol):
+    """Writes scored patients, some at a time."""
+
+    def write(self, block: ScoredBlock) -> None:
+        """Write those of a block."""
+
+    def close(self) -> None:
+        """End the file."""
+
+
+class _Tables:
+    """CSV, TSV or Parquet, with one row a patient."""
+
+    def __init__(self, path: Path, suffix: str) -> None:
+        self._path, self._suffix = path, suffix
+        self._writer: pacsv.CSVWriter | pq.ParquetWriter | None = None
+
+    def write(self, block: ScoredBlock) -> None:
+        table = block.table()
+        if self._writer is None:
+            self._writer = self._opened(table.schema)
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def _opened(self, schema: pa.Schema) -> pacsv.CSVWriter | pq.ParquetWriter:
+        if self._suffix == ".parquet":
+            return pq.ParquetWriter(self._path, schema)
+        delimiter = "," if self._suffix == ".csv" else "\t"
+        return pacsv.CSVWriter(self._path, schema, write_options=pacsv.WriteOptions(delimiter=delimiter))
+
+
+class _Lines:
+    """Newline-delimited JSON: each line as the service would answer."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+
+    def write(self, block: ScoredBlock) -> None:
+        for row, name, answer in zip(block.rows.tolist(), block.patients.ids, block.answers(), strict=True):
+            self._file.write(orjson.dumps(answer_line(row, name, answer)) + b"\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+SUFFIXES = (".csv", ".tsv", ".parquet", ".ndjson")
+
+
+def write_scores(
+    model: PrognosticModel, source: Path, target: Path, asked: Asked, *, form: str | None = None
+) -> Iterator[Outcome]:
+    """Score a file of patients into a file of results, and yield how far it is after every block.
+
+    Parameters
+    ----------
+    model : PrognosticModel
+    source : Path
+    target : Path
+        One of `SUFFIXES`; it appears when all is written.
+    asked : Asked
+    form : str or None
+        The source's format, where its name does not tell.
+
+    Raises
+    ------
+    ResultFileError
+        If the target cannot be written.
+    ProfileFileError, RequestError
+        See `training.file_scoring.score_file`.
+    """
+    if target.suffix.lower() not in SUFFIXES:
+        raise ResultFileError(f"{target.name}: results are written as {', '.join(SUFFIXES)}; name one of these.")
+    blocks = score_file(model, open_profiles(source, form), asked)
+    n_scored, n_failed = 0, 0
+    failures: list[tuple[int, str, str]] = []
+    with _written_whole(target) as writer:
+        for block in blocks:
+            writer.write(block)
+            n_failed += block.n_failed
+            n_scored += len(block.rows) - block.n_failed
+            failures += list(block.failures())[: TOLD - len(failures)]
+            yield Outcome(n_scored, n_failed, tuple(failures))
+        if not n_scored + n_failed:
+            raise ResultFileError(f"{source.name}: holds no patient.")
+
+
+@contextmanager
+def _written_whole(target: Path) -> Iterator[Writer]:
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        writer: Writer = _Lines(partial) if target.suffix == ".ndjson" else _Tables(partial, target.suffix.lower())
+        try:
+            yield writer
+        finally:
+            writer.close()
+        partial.replace(target)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ResultFileError(f"{target.name}: cannot be written ({reason}); name another place with --to.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def words_of(outcome: Outcome) -> list[str]:
+    """Return what the terminal is told of the rows that failed."""
+    told = [f"row {row}: {fault}" for row, _, fault in outcome.failures]
+    more = outcome.n_failed - len(told)
+    return [*told, *([f"… and {more:,} more; the column error of the results names all"] if more else [])]

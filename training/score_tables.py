@@ -1,0 +1,91 @@
+"""The answers to many patients as a flat table: one row a patient, as a file of results holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from features.cohort import DAYS_PER_MONTH
+from training.cautions import Cautions
+from training.model import PrognosticModel
+from training.profiles import Patients
+from training.scores import RISK_GROUPS, Scored, Scores, Wanted
+
+Floats = NDArray[np.float64]
+
+BETWEEN = " | "
+
+
+def score_table(
+    model: PrognosticModel,
+    patients: Patients,
+    scored: Scored,
+    wanted: Wanted,
+    *,
+    rows: NDArray[np.int64],
+    relative_only: bool,
+) -> pa.Table:
+    """Return the answers with one row a patient, in order; those at fault have an ``error`` and no figures.
+
+    Parameters
+    ----------
+    model : PrognosticModel
+    patients : Patients
+    scored : Scored
+    wanted : Wanted
+    rows : array of int, shape (n_patients,)
+        Where each patient stands in the file.
+    relative_only : bool
+        See `training.scoring.PatientScore`.
+    """
+    n = len(patients.ids)
+    columns: dict[str, Any] = {"row": rows, "id": list(patients.ids)}
+    columns |= _words(model, patients, scored, relative_only=relative_only)
+    numbers = {name: np.full(n, np.nan) for name in _number_names(wanted)}
+    for scores in scored.by_variant:
+        for name, values in _numbers(scores, wanted).items():
+            numbers[name][scores.rows] = values
+    # pyarrow's `from_pandas` reads NaN as null: an empty cell, not a word.
+    columns |= {name: pa.array(values, from_pandas=True) for name, values in numbers.items()}
+    ordered = ["row", "id", "variant", *numbers, "risk_group", "missing_genes", "relative_only", "warnings", "error"]
+    return pa.table({name: columns[name] for name in ordered})
+
+
+def _number_names(wanted: Wanted) -> list[str]:
+    horizons = [f"survival_{months:g}{end}" for months in wanted.horizons_months for end in ("", "_lower", "_upper")]
+    medians = [f"median_survival_months{end}" for end in ("", "_lower", "_upper")]
+    return ["linear_predictor", "risk_percentile", *horizons, *medians]
+
+
+def _numbers(scores: Scores, wanted: Wanted) -> Mapping[str, Floats]:
+    bands, median = scores.survival, scores.median
+    columns = [scores.linear_predictor, scores.risk_percentile]
+    for j in range(len(wanted.horizons_months)):
+        columns += [bands.probability[:, j], bands.lower[:, j], bands.upper[:, j]]
+    columns += [each / DAYS_PER_MONTH for each in (median.days, median.lower, median.upper)]
+    return dict(zip(_number_names(wanted), columns, strict=True))
+
+
+def _words(model: PrognosticModel, patients: Patients, scored: Scored, *, relative_only: bool) -> dict[str, Any]:
+    n = len(patients.ids)
+    names = ("variant", "risk_group", "missing_genes", "warnings", "error")
+    words: dict[str, list[str | None]] = {name: [None] * n for name in names}
+    for row, fault in scored.faults.items():
+        words["error"][row] = str(fault)
+    for scores in scored.by_variant:
+        cautions = Cautions(model, scores, patients, relative_only=relative_only)
+        # Most patients of a file lack the same genes and are warned of the same.
+        texts: dict[tuple[object, ...], tuple[str, str]] = {}
+        groups = np.minimum(scores.risk_percentile * 3 / 100, 2).astype(np.int64).tolist()
+        for position, row in enumerate(scores.rows.tolist()):
+            key = cautions.key(position)
+            if key not in texts:
+                texts[key] = " ".join(cautions.missing_genes(position)), BETWEEN.join(cautions.of(position))
+            words["missing_genes"][row], words["warnings"][row] = texts[key]
+            words["variant"][row], words["risk_group"][row] = scores.variant, RISK_GROUPS[groups[position]]
+    relative = [None if error is not None else relative_only for error in words["error"]]
+    return {**{name: pa.array(cells, pa.string()) for name, cells in words.items()}, "relative_only": relative}
