@@ -19,6 +19,7 @@ from features.profile_blocks import ProfileFileError
 from features.profile_files import FORMATS, open_profiles
 from serving.champions import ServedModel, Snapshot
 from serving.problems import Problem, ProblemError
+from serving.request_log import note
 from serving.schemas import Endpoint, Name, Scale
 from serving.score_answers import answer_line, count_block
 from serving.wire import Wire
@@ -135,6 +136,7 @@ def _parts(served: ServedModel, path: Path, form: str, asked: Asked, wanted: str
     written = _lines(served, blocks) if wanted == LINES else _table(blocks)
     for block, part in written:
         if block is not None:
+            note(model=served.model.name, version=served.registered.version, profiles=len(block.rows))
             count_block(block)
         yield part
 

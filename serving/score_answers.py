@@ -13,6 +13,7 @@ from serving.answers import RenderedModel
 from serving.champions import Snapshot
 from serving.parsing import ParsedRequest
 from serving.problems import Problem, ProblemError
+from serving.request_log import note
 from serving.schemas import ScoreRequest
 from training.model import PrognosticModel
 from training.scores import GENES_ONLY
@@ -42,6 +43,7 @@ def score_answer(snapshot: Snapshot, parsed: ParsedRequest) -> bytes:
     """
     request = parsed.request
     served = snapshot.find(request.cancer_type, request.endpoint, kind="not-scorable")
+    note(model=served.model.name, version=served.registered.version, profiles=len(parsed.ids))
     block = _scored(served.model, request)
     count_block(block)
     meters.PROFILES.labels(served.model.name, "refused").inc(len(parsed.faults))
