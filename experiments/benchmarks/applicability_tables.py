@@ -122,15 +122,16 @@ def _short(found: Applicabilities) -> str:
     heads = ["model", "profiles of", "", "caught", "by a classifier that is shown both cohorts"]
     words = (
         "Z-scores of another cancer type that claim the model's own reference have its means and variances by "
-        "construction; what is left is the shape of each gene's distribution and how genes go together. That is in the "
-        "profiles: boosted trees that learn from both cohorts (cross-validated, warning of as many of the model's own "
-        "patients) tell them apart as the last column shows, perhaps by marks of the processing too, such as the z-score of no "
-        "reads. A model knows its own cohort only, and not where in it "
-        "the patients of another would lie: where the cancers are alike, or few patients were its reference, their "
-        "profiles are possible ones of its own. On a log scale, where means differ, it is easy. Tried beside the "
-        "candidates below, and none of them better by more than a few points: both tails of the distance, the largest conditional residuals, counts of "
-        "values outside of the range on either side, more and less shrinkage, products of the measures' percentiles, "
-        "and the likelihood ratio against a Gaussian pooled from the other cancer types, the judged one left out."
+        "construction; what is left is the shape of each gene's distribution and how genes go together. That is in "
+        "the profiles: boosted trees that learn from both cohorts (cross-validated, warning of as many of the "
+        "model's own patients) tell them apart as the last column shows, perhaps by marks of the processing too, "
+        "such as the z-score of no reads. A model knows its own cohort only, and not where in it the patients of "
+        "another would lie: where the cancers are alike, or few patients were its reference, their profiles are "
+        "possible ones of its own. On a log scale, where means differ, it is easy. Tried beside the candidates "
+        "below, and none of them better by more than a few points: both tails of the distance, the largest "
+        "conditional residuals, counts of values outside of the range on either side, more and less shrinkage, "
+        "products of the measures' percentiles, and the likelihood ratio against a Gaussian pooled from the other "
+        "cancer types, the judged one left out."
     )
     return f"Short of 95 % with all genes known:\n\n{_table(heads, lines)}\n\n{words}"
 
