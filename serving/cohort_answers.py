@@ -85,7 +85,7 @@ def _table(served: ServedModel, name: str) -> pd.DataFrame | None:
 def _curve(group: str, rows: pd.DataFrame) -> GroupCurve:
     return GroupCurve(
         group="high" if group == "high" else "low",
-        months=[round(day / DAYS_PER_MONTH, 2) for day in rows["days"]],
+        months=[round(day / DAYS_PER_MONTH, 1) for day in rows["days"]],
         survival=[float(value) for value in rows["survival"]],
         lower=[_finite(value) for value in rows["lower"]],
         upper=[_finite(value) for value in rows["upper"]],

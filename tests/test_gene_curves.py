@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from experiments.simulation import simulate_cohort
 from features.cohort import Cohort
-from training.gene_curves import FEWEST_PATIENTS, gene_curves, on_grid
+from training.gene_curves import FEWEST_PATIENTS, MOST_DAYS, gene_curves, grid_days, on_grid
 from training.kaplan_meier import kaplan_meier
 
 
@@ -52,6 +52,15 @@ def test_a_cohort_without_any_of_the_genes_gives_an_empty_table(cohort):
     table = gene_curves(cohort, ["NOT_THERE"], until_days=1000.0)
     assert table.empty
     assert list(table.columns) == ["gene", "group", "days", "survival", "lower", "upper", "at_risk"]
+
+
+@pytest.mark.parametrize(("years", "days_between"), [(5, 30), (12, 61), (40, 183)])
+def test_whole_years_are_on_the_grid_however_long_the_follow_up_is(years, days_between):
+    grid = grid_days(years * 365.2425 + 20)
+    assert len(grid) <= MOST_DAYS + 2
+    assert grid[1] == days_between
+    assert set(np.rint(np.arange(years + 1) * 365.2425)) <= set(grid)
+    assert grid[-1] == int(years * 365.2425 + 20)
 
 
 @settings(max_examples=30, deadline=None)

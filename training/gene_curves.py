@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.cohort import Cohort
+from features.cohort import DAYS_PER_MONTH, Cohort
 from training.kaplan_meier import KaplanMeier, at_risk, kaplan_meier
 from training.univariate import median_split
 
 Floats = NDArray[np.float64]
 
-#: Intervals of the grid on which a curve is kept: fine enough to be drawn, too coarse to give a patient's day away.
-GRID_STEPS = 60
+#: Months between the days on which a curve is kept, the first of these that needs no more days than `MOST_DAYS`: fine
+#: enough to be drawn, too coarse to give a patient's day away; whole years are among them.
+GRID_MONTHS = (1, 2, 3, 6, 12)
+MOST_DAYS = 90
 #: A group with fewer patients says nothing of a gene, and would single them out.
 FEWEST_PATIENTS = 10
 GROUPS = ("high", "low")
@@ -43,7 +45,7 @@ def gene_curves(cohort: Cohort, genes: Sequence[str], *, until_days: float) -> p
     """
     present = [gene for gene in genes if gene in cohort.expression.columns]
     split = median_split(cohort.expression[present].to_numpy(np.float64))
-    grid = np.unique(np.rint(np.linspace(0.0, until_days, GRID_STEPS + 1)))
+    grid = grid_days(until_days)
     parts = [
         pd.DataFrame({"gene": [], "group": [], **{name: [] for name in _NUMBERS}}).astype(
             {"gene": object, "group": object, "at_risk": np.int64}
@@ -58,7 +60,15 @@ def gene_curves(cohort: Cohort, genes: Sequence[str], *, until_days: float) -> p
     return pd.concat([part[columns] for part in parts[1:]] or parts, ignore_index=True)
 
 
-def on_grid(time: Floats, event: NDArray[np.bool_], grid_days: Floats) -> pd.DataFrame:
+def grid_days(until_days: float) -> Floats:
+    """Return the days on which curves are kept: whole months from 0, and the last day."""
+    months = until_days / DAYS_PER_MONTH
+    step = next((step for step in GRID_MONTHS if months / step <= MOST_DAYS), GRID_MONTHS[-1])
+    days = np.rint(np.arange(0, int(months) + 1, step) * DAYS_PER_MONTH)
+    return np.union1d(days[days <= until_days], [np.floor(until_days)])
+
+
+def on_grid(time: Floats, event: NDArray[np.bool_], days: Floats) -> pd.DataFrame:
     """Return a Kaplan–Meier curve read off on days, as long as somebody is at risk.
 
     Parameters
@@ -66,12 +76,12 @@ def on_grid(time: Floats, event: NDArray[np.bool_], grid_days: Floats) -> pd.Dat
     time : array, shape (n_patients,)
         Days.
     event : array of bool, shape (n_patients,)
-    grid_days : array, shape (n_grid,)
+    days : array, shape (n_days,)
         Increasing.
     """
-    curve, followed = kaplan_meier(time, event), at_risk(time, grid_days)
-    read = {name: _at(curve, values, grid_days) for name, values in _steps(curve).items()}
-    table = pd.DataFrame({"days": grid_days, **read, "at_risk": followed})
+    curve, followed = kaplan_meier(time, event), at_risk(time, days)
+    read = {name: _at(curve, values, days) for name, values in _steps(curve).items()}
+    table = pd.DataFrame({"days": days, **read, "at_risk": followed})
     return table[table["at_risk"] > 0]
 
 
