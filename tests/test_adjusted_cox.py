@@ -123,3 +123,14 @@ def test_copies_of_a_gene_are_equal_however_many_there_are():
     for fitted in (cox_adjusted(copies, age, time, event > 0), cox_univariate(copies, time, event > 0)):
         assert set(fitted.status) == {"converged"}
         assert len(np.unique(fitted.coefficient)) == len(np.unique(fitted.standard_error)) == 1
+
+
+def test_a_covariate_that_runs_away_is_told_from_a_gene_that_does():
+    rng = np.random.default_rng(7)
+    time, event = np.arange(1.0, 61), np.arange(60) % 3 > 0
+    stage = np.where(event, 1.0, rng.integers(0, 2, 60))
+    fitted = cox_adjusted(rng.normal(size=(60, 2)), stage[:, None], time, event)
+    assert set(fitted.status) == {"another covariate separates"}
+    assert np.isnan(fitted.coefficient).all()
+    own = cox_adjusted(np.column_stack([stage, rng.normal(size=60)]), rng.normal(size=(60, 1)), time, event)
+    assert list(own.status) == ["separated", "converged"]

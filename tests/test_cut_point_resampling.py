@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.scan.cut_point_resampling import permutation_p_values, shrunken_hazard_ratios
+from training.scan.cut_point_resampling import Z95, permutation_p_values, shrunken_hazard_ratios
 from training.scan.cut_point_resampling_kernel import two_group_cox
 from training.scan.cut_points import CutPointError, maximally_selected_log_rank
 from training.scan.firth import firth_univariate
+from training.univariate_cox import cox_univariate
 
 ORACLES = Path(__file__).parent / "oracles"
 
@@ -168,6 +169,32 @@ def test_a_cut_that_separates_the_outcome_has_a_finite_hazard_ratio():
     found = shrunken_hazard_ratios(values, rng.uniform(1, 100, 40).round(1), event, generator=rng, samples=50)
     assert np.isfinite([found.naive[0], found.hazard_ratio[0], found.lower[0], found.upper[0]]).all()
     assert found.hazard_ratio[0] > 5
+
+
+def test_an_interval_is_never_narrower_than_if_the_cut_had_been_fixed():
+    rng = np.random.default_rng(17)
+    values, time, event = simulated(rng, 80, 40, log_hazard_ratio=2.0)
+    event &= time < 500
+    event[values[:, 1] < 0.3] = False
+    found = shrunken_hazard_ratios(values, time, event, generator=rng, samples=50)
+    high = (values > maximally_selected_log_rank(values, time, event).cut_point).astype(float)
+    wald, profile = cox_univariate(high, time, event), firth_univariate(high, time, event)
+    separated = wald.status == "separated"
+    assert 1 <= separated.sum() < 39
+    width = np.log(found.upper / found.lower)
+    assert (width >= 0.999 * 2 * Z95 * wald.standard_error)[~separated].mean() > 0.9
+    assert (width >= (profile.upper - profile.lower) - 1e-9)[separated].all()
+    assert found.upper[1] / found.hazard_ratio[1] > 2 * found.hazard_ratio[1] / found.lower[1]
+
+
+def test_the_interval_of_a_strong_effect_holds_it():
+    rng, truth = np.random.default_rng(18), 3.0
+    found = [
+        shrunken_hazard_ratios(*simulated(rng, 80, 1, log_hazard_ratio=truth), generator=rng, samples=50)
+        for _ in range(100)
+    ]
+    # Three binomial standard errors of 100 intervals at 95 %.
+    assert np.mean([each.lower[0] <= np.exp(truth) <= each.upper[0] for each in found]) > 0.95 - 0.066
 
 
 def test_genes_without_an_admissible_cut_have_neither():

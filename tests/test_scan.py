@@ -8,8 +8,7 @@ import pytest
 
 from features.cohort import Cohort
 from features.readers import read_cohort
-from training.scan.coded_rows import COLUMNS, NO_CUT
-from training.scan.cut_points import maximally_selected_log_rank
+from training.scan.coded_rows import COLUMNS, remarks
 from training.scan.firth import firth_univariate
 from training.scan.multiplicity import FAMILIES, with_q
 from training.scan.normal_score_columns import standardised_normal_scores
@@ -68,7 +67,7 @@ def rows(table, cut):
 
 def test_every_gene_has_a_row_for_every_cut_and_columns_keep_their_order(cohort, table):
     assert len(table) == 5 * 12
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == [name for name in COLUMNS if name != "stratified_by"]
     assert not table.duplicated(["gene", "cut"]).any()
 
 
@@ -112,40 +111,6 @@ def test_constant_and_nearly_constant_genes_are_reported(table):
     assert found.loc["G2", "direction"] == "not estimable: constant"
     assert found.loc["G1", "remark"].startswith("near-constant")
     assert found.loc["G0", "remark"] == ""
-    assert rows(table, "optimal").loc["G2", "status"] == NO_CUT
-    assert rows(table, "optimal").loc["G2", "n"] == 160
-
-
-def test_an_optimal_cut_is_corrected_marked_and_never_naive_alone(cohort, table):
-    found = rows(table, "optimal")
-    values = cohort.expression.to_numpy(float)
-    alone = maximally_selected_log_rank(values, cohort.time, cohort.event)
-    np.testing.assert_array_equal(found["p"], alone.p_1994)
-    np.testing.assert_array_equal(found["cut_point"], alone.cut_point)
-    assert found["biased"].all()
-    assert not rows(table, "median")["biased"].any()
-    naive, shrunken = np.log(found["hazard_ratio"]), np.log(found["shrunken_hazard_ratio"])
-    known = naive.notna()
-    assert known.sum() >= 9
-    assert (np.abs(shrunken[known]) <= np.abs(naive[known])).all()
-    assert (found.loc[found["p_naive"].notna(), "p"] >= found["p_naive"].dropna()).all()
-
-
-def test_only_resampled_genes_have_a_hazard_ratio_at_their_optimal_cut(cohort, table):
-    few = scan_cohort(
-        cohort, settings=ScanSettings(cuts=("optimal",), resampled_at_most=3, permutations=0, samples=100)
-    )
-    kept = few[few["hazard_ratio"].notna()]
-    smallest = rows(table, "optimal")["p"].nsmallest(3).index
-    assert set(kept["gene"]) <= set(smallest)
-    assert (
-        few.loc[~few["gene"].isin(smallest), ["p_naive", "hazard_ratio", "shrunken_hazard_ratio"]]
-        .isna()
-        .to_numpy()
-        .all()
-    )
-    assert few["p"].notna().sum() == rows(table, "optimal")["p"].notna().sum()
-    assert "p_permutation" not in few
 
 
 def test_a_gene_beside_age_and_sex_is_fitted_in_the_patients_who_have_both(cohort, table):
@@ -171,13 +136,13 @@ def test_restricted_means_are_worse_where_hazards_are(table):
 def test_genes_are_taken_in_the_order_asked_for_and_absent_ones_have_no_row(cohort):
     found = scan_cohort(cohort, ["G7", "NODAL", "G0"], ScanSettings(cuts=("per_sd",)))
     assert list(found["gene"]) == ["G7", "G0"]
-    with pytest.raises(ScanError, match="none of these genes"):
+    with pytest.raises(ScanError, match=r"it has none of the genes asked for \(NODAL\)"):
         scan_cohort(cohort, ["NODAL"])
 
 
 def test_a_cohort_without_events_is_refused(cohort):
     nobody = cohort_of(cohort.expression, cohort.time, np.zeros(160, bool))
-    with pytest.raises(ScanError, match="no events among 160 patients"):
+    with pytest.raises(ScanError, match="none of 160 patients has an event"):
         scan_cohort(nobody)
 
 
@@ -225,3 +190,50 @@ def test_the_transcriptomes_of_acc_and_uvm_are_scanned_whole(real_cohorts):
         assert separated.sum() > 100
         assert continuous.loc[separated, "firth_hazard_ratio"].notna().all()
         assert continuous.loc[~separated & (continuous["status"] != "constant"), "hazard_ratio"].notna().all()
+
+
+def test_a_gene_is_nearly_constant_wherever_its_commonest_value_lies():
+    rng = np.random.default_rng(8)
+    values = np.full((100, 6), 5.0)
+    for gene, others in ((0, [1, 2, 3, 9]), (1, [0, 1, 8, 9]), (2, [6, 7, 8, 9]), (3, [1, 2, 3, 7, 8, 9])):
+        values[rng.choice(100, len(others), replace=False), gene] = others
+    values[:30, 4], values[:2, 5] = np.nan, rng.normal(size=2)
+    values[:, 5] += np.where(np.arange(100) < 50, 0.0, 1.0)
+    assert [bool(remark) for remark in remarks(values)] == [True, True, True, False, True, False]
+    assert (remarks(np.full((10, 1), np.nan)) == "").all()
+
+
+def test_a_verdict_needs_five_events(cohort):
+    few = np.flatnonzero(~cohort.event | (np.cumsum(cohort.event) <= 4))
+    found = scan_cohort(cohort.subset(few), settings=ScanSettings(cuts=("per_sd",)))
+    kept = found.set_index("gene").drop("G2")
+    assert (kept["direction"] == "too few events: " + kept["events"].astype(str)).all()
+    assert kept["p"].notna().any()
+    assert found.set_index("gene").loc["G2", "direction"] == "not estimable: constant"
+
+
+def test_patients_are_compared_within_their_stratum_only(cohort, table):
+    male = (cohort.clinical["sex"] == "male").to_numpy()
+    clinical = cohort.clinical.assign(site=np.where(male, "B", "A")).astype({"site": object})
+    clinical.iloc[:7, 2] = None
+    sited = cohort_of(cohort.expression, cohort.time, cohort.event, clinical)
+    found = rows(scan_cohort(sited, settings=ScanSettings(cuts=("per_unit", "median"), strata="site")), "per_unit")
+    kept = cohort.subset(np.arange(7, 160))
+    alone = cox_univariate(kept.expression.to_numpy(float), kept.time, kept.event, strata=male[7:].astype(np.int64))
+    np.testing.assert_array_equal(found["hazard_ratio"], alone.hazard_ratio)
+    assert (found["stratified_by"] == "site").all()
+    assert not np.allclose(found["hazard_ratio"].dropna(), rows(table, "per_unit")["hazard_ratio"].dropna())
+    with pytest.raises(ScanError, match="no column 'centre' to stratify by; the cohort has age, sex"):
+        scan_cohort(cohort, settings=ScanSettings(cuts=("per_sd",), strata="centre"))
+    with pytest.raises(ScanError, match="cannot be stratified by sex"):
+        ScanSettings(strata="sex")
+
+
+def test_ties_are_those_asked_for_in_every_model(cohort):
+    tied = cohort_of(cohort.expression, np.ceil(cohort.time / 300), cohort.event, cohort.clinical)
+    efron, breslow = (
+        scan_cohort(tied, settings=ScanSettings(cuts=("per_sd",), adjusted_for=("age",), ties=ties)).set_index("gene")
+        for ties in ("efron", "breslow")
+    )
+    for name in ("hazard_ratio", "p_nonlinearity", "adjusted_hazard_ratio"):
+        assert abs(np.log(efron.loc["G0", name] / breslow.loc["G0", name])) > 1e-3, name

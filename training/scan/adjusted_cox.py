@@ -11,6 +11,7 @@ from scipy.stats import chi2
 
 from training.scan import several_kernel
 from training.scan.cox_kernel import LANES
+from training.scan.firth_likelihood import Ties
 from training.scan.risk_layout import RiskLayout, risk_layout
 from training.univariate_cox import NO_EVENTS, STATUSES, by_missing_patients, chi_square_p
 
@@ -20,6 +21,8 @@ Positions = NDArray[np.intp]
 
 #: Genes that are laid out at a time.
 CHUNK = 16 * LANES
+#: The kernel's statuses in words: those of the univariate models, and one more.
+ADJUSTED_STATUSES = np.array([*STATUSES, "another covariate separates"])
 #: Quantiles at which the pieces of a curve meet (Harrell, Regression Modeling Strategies, table 2.3).
 KNOTS = (0.05, 0.35, 0.65, 0.95)
 #: A spread of rounding errors is no spread.
@@ -44,8 +47,8 @@ class AdjustedCox:
     n, n_events : array of int
         Patients with the gene and all other covariates, and events among them.
     status : array of str
-        ``converged``; ``constant`` (or not to be told from the other covariates); ``separated``; ``not converged``;
-        ``no events``.
+        ``converged``; ``constant`` (or not to be told from the other covariates); ``separated``; ``another covariate
+        separates``: a clinical one's coefficient is infinite; ``not converged``; ``no events``.
     """
 
     coefficient: Floats
@@ -64,8 +67,9 @@ def cox_adjusted(
     event: Bools,
     *,
     strata: NDArray[np.int64] | None = None,
+    ties: Ties = "efron",
 ) -> AdjustedCox:
-    """Maximise Efron's partial likelihood of each gene together with the same other covariates.
+    """Maximise the partial likelihood of each gene together with the same other covariates.
 
     Parameters
     ----------
@@ -77,6 +81,8 @@ def cox_adjusted(
         Follow-up, in any unit.
     event : array of bool, shape (n_patients,)
     strata : array of int, shape (n_patients,), optional
+    ties : str
+        ``efron`` or ``breslow``.
 
     Raises
     ------
@@ -94,13 +100,18 @@ def cox_adjusted(
         patients = np.flatnonzero(complete & known)
         found.n[columns], found.n_events[columns] = len(patients), event[patients].sum()
         if event[patients].any():
-            layout = risk_layout(time[patients], event[patients], strata[patients], efron=True)
+            layout = risk_layout(time[patients], event[patients], strata[patients], efron=ties == "efron")
             _fit_adjusted(genes, others, patients[layout.order], layout, columns, found)
     return found
 
 
 def p_nonlinearity(
-    covariates: Floats, time: Floats, event: Bools, *, strata: NDArray[np.int64] | None = None
+    covariates: Floats,
+    time: Floats,
+    event: Bools,
+    *,
+    strata: NDArray[np.int64] | None = None,
+    ties: Ties = "efron",
 ) -> Floats:
     r"""Test each covariate's restricted cubic spline against a straight line, by the ratio of likelihoods.
 
@@ -130,7 +141,7 @@ def p_nonlinearity(
     for columns, complete in by_missing_patients(covariates):
         patients = np.flatnonzero(complete)
         if event[patients].any():
-            layout = risk_layout(time[patients], event[patients], strata[patients], efron=True)
+            layout = risk_layout(time[patients], event[patients], strata[patients], efron=ties == "efron")
             for chosen in _chunks(columns):
                 curves = _splines(covariates[np.ix_(patients, chosen)])[layout.order]
                 straight, curved = (_fit(curves[:, :width], layout) for width in (1, 3))
@@ -148,7 +159,7 @@ def _empty(n_genes: int) -> AdjustedCox:
         p_likelihood_ratio=unknown.copy(),
         n=counts.copy(),
         n_events=counts.copy(),
-        status=np.full(n_genes, NO_EVENTS, dtype=STATUSES.dtype),
+        status=np.full(n_genes, NO_EVENTS, dtype=ADJUSTED_STATUSES.dtype),
     )
 
 
@@ -164,7 +175,7 @@ def _fit_adjusted(  # noqa: PLR0917
         result = _fit(np.concatenate([values[:, None], repeated], axis=1), layout)
         coefficient, variance, likelihood, status = result.T
         deviation = values.std(axis=0)
-        found.status[chosen] = STATUSES[status.astype(np.int64)]
+        found.status[chosen] = ADJUSTED_STATUSES[status.astype(np.int64)]
         with np.errstate(invalid="ignore", divide="ignore"):
             found.coefficient[chosen] = coefficient / deviation
             found.standard_error[chosen] = np.sqrt(variance) / deviation

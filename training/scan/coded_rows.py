@@ -1,4 +1,4 @@
-"""The rows of a scan that share one way of cutting genes."""
+"""The rows of a scan of genes that are coded in a way that was not chosen by its result."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from numpy.typing import NDArray
 from features.clinical_covariates import ClinicalEncoder
 from features.cohort import DAYS_PER_MONTH, Cohort
 from training.evaluation import horizon_days
-from training.resampling import generator
 from training.scan.adjusted_cox import cox_adjusted, p_nonlinearity
-from training.scan.codings import Coding, at_points, at_quantile, continuous
-from training.scan.cut_point_resampling import permutation_p_values, shrunken_hazard_ratios
-from training.scan.cut_points import MaximallySelectedLogRank, maximally_selected_log_rank
+from training.scan.codings import Coding, at_quantile, continuous
 from training.scan.firth import firth_univariate
 from training.scan.restricted_means import restricted_mean_differences
 from training.scan.scan_settings import ScanError, ScanSettings
@@ -21,12 +18,13 @@ from training.survival_grid import horizon_day, months_within
 from training.univariate_cox import CONVERGED, SEPARATED, Z95, UnivariateCox, cox_univariate
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 Columns = dict[str, object]
 
 #: The columns of a scan's table, in order; those that nothing was asked for are left out.
 COLUMNS = (
     "cancer_type", "endpoint", "gene", "cut", "cut_point", "n", "events", "n_high", "events_high",
-    "estimator", "status", "remark", "biased",
+    "estimator", "status", "remark", "biased", "stratified_by",
     "log_hazard_ratio", "standard_error", "hazard_ratio", "lower", "upper",
     "firth_hazard_ratio", "firth_lower", "firth_upper", "firth_p",
     "p_wald", "p_score", "p_likelihood_ratio", "p", "q",
@@ -41,16 +39,13 @@ COLUMNS = (
 #: A gene that differs from its commonest value in fewer patients than this share is hardly a covariate.
 NEAR_CONSTANT = 0.05
 NEAR_CONSTANT_REMARK = "near-constant: fewer than 5 % of the patients differ from the rest"
-#: In place of a Cox model's status.
-NO_CUT = "no admissible cut"
 #: Survival is averaged over five years, or as far as this many patients are at risk.
 USUAL_MONTHS = 60.0
 FEWEST_AT_RISK = 10
-SMALLEST_SHARE = 0.1
 
 
-def rows_of_cut(cohort: Cohort, values: Floats, cut: str, settings: ScanSettings) -> Columns:
-    """Return the columns of one way of cutting.
+def rows_of_coding(cohort: Cohort, values: Floats, cut: str, settings: ScanSettings) -> Columns:
+    """Return the columns of one way of coding genes, but the optimal cut.
 
     Parameters
     ----------
@@ -59,33 +54,58 @@ def rows_of_cut(cohort: Cohort, values: Floats, cut: str, settings: ScanSettings
     values : array, shape (n_patients, n_genes)
         NaN where missing.
     cut : str
-        One of `training.scan.codings.CUTS`.
+        One of `training.scan.codings.CUTS`, not ``optimal``.
     settings : ScanSettings
     """
-    if cut == "optimal":
-        return _optimal(cohort, values, settings)
     if cut in ("median", "quantile"):
         coding = at_quantile(values, cut, 0.5 if cut == "median" else settings.quantile)
     else:
         coding = continuous(values, cut)
-    found = _coded(cohort, coding, settings)
+    found = coded(cohort, coding, settings)
+    if coding.splits:
+        found.update(_restricted_means(cohort, coding, settings))
     if cut == "per_sd" and settings.curves:
-        found["p_nonlinearity"] = p_nonlinearity(coding.covariates, cohort.time, cohort.event)
+        found["p_nonlinearity"] = p_nonlinearity(
+            coding.covariates, cohort.time, cohort.event, strata=_strata(cohort, settings), ties=settings.ties
+        )
     if settings.adjusted_for:
-        found.update(_adjusted(cohort, coding, settings.adjusted_for))
+        found.update(_adjusted(cohort, coding, settings))
     return found
 
 
 def remarks(values: Floats) -> NDArray[np.str_]:
-    """Say which genes have their lowest or highest value in all but a few patients; empty for the others."""
-    known = np.maximum(np.isfinite(values).sum(axis=0), 1)
-    ends = [np.sum(values == end, axis=0) for end in (np.fmin.reduce(values), np.fmax.reduce(values))]
-    return np.where(np.maximum(*ends) > (1 - NEAR_CONSTANT) * known, NEAR_CONSTANT_REMARK, "")
+    """Say which genes have one value in all but a few patients; empty for the others."""
+    n_patients = len(values)
+    repeated = np.sum(values[1:] == values[:-1], axis=0)
+    # Who differs makes at most two neighbours unequal; and a value that so many share is the median.
+    suspects = np.flatnonzero(
+        (repeated >= n_patients - 1 - 2 * NEAR_CONSTANT * n_patients) | ~np.isfinite(values).all(axis=0)
+    )
+    suspects = suspects[np.isfinite(values[:, suspects]).any(axis=0)]
+    chosen = values[:, suspects]
+    common = np.sum(chosen == np.nanmedian(chosen, axis=0), axis=0)
+    found = np.full(values.shape[1], "", dtype=f"<U{len(NEAR_CONSTANT_REMARK)}")
+    found[suspects[common > (1 - NEAR_CONSTANT) * np.isfinite(chosen).sum(axis=0)]] = NEAR_CONSTANT_REMARK
+    return found
 
 
-def _coded(cohort: Cohort, coding: Coding, settings: ScanSettings) -> Columns:
+def _strata(cohort: Cohort, settings: ScanSettings) -> Integers | None:
+    """Number the strata; every patient is in one."""
+    if not settings.strata:
+        return None
+    return np.asarray(pd.factorize(cohort.clinical[settings.strata].to_numpy())[0], dtype=np.int64)
+
+
+def coded(cohort: Cohort, coding: Coding, settings: ScanSettings) -> Columns:
     """Estimate the hazard ratios of coded genes, and what goes with them."""
-    fitted = cox_univariate(coding.covariates, cohort.time, cohort.event, ties=settings.ties, threads=settings.threads)
+    fitted = cox_univariate(
+        coding.covariates,
+        cohort.time,
+        cohort.event,
+        strata=_strata(cohort, settings),
+        ties=settings.ties,
+        threads=settings.threads,
+    )
     firth = _firth(cohort, coding, fitted, settings)
     converged = fitted.status == CONVERGED
     columns: Columns = {
@@ -108,8 +128,10 @@ def _coded(cohort: Cohort, coding: Coding, settings: ScanSettings) -> Columns:
         "p": np.where(converged, fitted.p_likelihood_ratio, firth["firth_p"]),
         "p_proportional_hazards": fitted.p_proportional_hazards,
     }
+    if settings.strata:
+        columns["stratified_by"] = settings.strata
     if coding.splits:
-        columns.update(_counts(cohort, coding), **_restricted_means(cohort, coding, settings))
+        columns.update(_counts(cohort, coding))
     return columns
 
 
@@ -119,7 +141,13 @@ def _firth(cohort: Cohort, coding: Coding, fitted: UnivariateCox, settings: Scan
     columns = {name: np.full(len(fitted.n), np.nan) for name in names}
     separated = np.flatnonzero(fitted.status == SEPARATED)
     if len(separated):
-        found = firth_univariate(coding.covariates[:, separated], cohort.time, cohort.event, ties=settings.ties)
+        found = firth_univariate(
+            coding.covariates[:, separated],
+            cohort.time,
+            cohort.event,
+            strata=_strata(cohort, settings),
+            ties=settings.ties,
+        )
         estimates = (found.hazard_ratio, found.hazard_ratio_lower, found.hazard_ratio_upper, found.p_value)
         for name, estimate in zip(names, estimates, strict=True):
             columns[name][separated] = estimate
@@ -129,11 +157,9 @@ def _firth(cohort: Cohort, coding: Coding, fitted: UnivariateCox, settings: Scan
 def _counts(cohort: Cohort, coding: Coding) -> Columns:
     """Count who is high, and their events."""
     high = coding.covariates == 1
-    return {"n_high": _integers(high.sum(axis=0)), "events_high": _integers(high[cohort.event].sum(axis=0))}
-
-
-def _integers(counts: NDArray[np.int64]) -> pd.Series:
-    return pd.Series(counts, dtype="Int64")
+    counts = {"n_high": high.sum(axis=0), "events_high": high[cohort.event].sum(axis=0)}
+    # Where there is no point to cut at, nobody is high and nobody is low.
+    return {name: pd.Series(count, dtype="Int64").mask(np.isnan(coding.cut_point)) for name, count in counts.items()}
 
 
 def _restricted_means(cohort: Cohort, coding: Coding, settings: ScanSettings) -> Columns:
@@ -151,8 +177,9 @@ def _restricted_means(cohort: Cohort, coding: Coding, settings: ScanSettings) ->
     }
 
 
-def _adjusted(cohort: Cohort, coding: Coding, columns: tuple[str, ...]) -> Columns:
+def _adjusted(cohort: Cohort, coding: Coding, settings: ScanSettings) -> Columns:
     """Estimate hazard ratios beside clinical covariates, in the patients who have them all."""
+    columns = settings.adjusted_for
     encoder = ClinicalEncoder.fit(cohort.clinical, columns, minimum_known=0.0)
     covariates = [covariate for covariate in encoder.covariates if not covariate.is_shape]
     absent = [column for column in columns if column not in {covariate.column for covariate in covariates}]
@@ -162,7 +189,9 @@ def _adjusted(cohort: Cohort, coding: Coding, columns: tuple[str, ...]) -> Colum
             f"cohort has {', '.join(map(str, cohort.clinical.columns)) or 'no clinical column'}."
         )
     others = np.column_stack([c.raw(cohort.clinical[c.column]) for c in covariates])
-    found = cox_adjusted(coding.covariates, others, cohort.time, cohort.event)
+    found = cox_adjusted(
+        coding.covariates, others, cohort.time, cohort.event, strata=_strata(cohort, settings), ties=settings.ties
+    )
     with np.errstate(over="ignore"):
         ratio, *ends = (np.exp(found.coefficient + z * found.standard_error) for z in (0.0, -Z95, Z95))
     return {
@@ -175,54 +204,3 @@ def _adjusted(cohort: Cohort, coding: Coding, columns: tuple[str, ...]) -> Colum
         "adjusted_upper": ends[1],
         "adjusted_p": found.p_likelihood_ratio,
     }
-
-
-def _optimal(cohort: Cohort, values: Floats, settings: ScanSettings) -> Columns:
-    """Estimate hazard ratios at the cut with the largest log-rank statistic, beside what is left of them."""
-    found = maximally_selected_log_rank(values, cohort.time, cohort.event, smallest_share=SMALLEST_SHARE)
-    columns = _coded(cohort, at_points(values, "optimal", found.cut_point), settings)
-    columns.update(
-        biased=True,
-        p=found.p_1994,
-        p_naive=found.p_naive,
-        p_lausen_schumacher_1992=found.p_1992,
-        p_lausen_schumacher_1994=found.p_1994,
-        **_resampled(cohort, values, found, settings),
-    )
-    columns["n"] = np.isfinite(values).sum(axis=0)
-    columns["status"] = np.where(np.isfinite(found.cut_point), np.asarray(columns["status"]).astype(object), NO_CUT)
-    shown = np.isfinite(np.asarray(columns["shrunken_hazard_ratio"]))
-    for name in ("log_hazard_ratio", "standard_error", "hazard_ratio", "lower", "upper", "p_naive"):
-        columns[name] = np.where(shown, np.asarray(columns[name]), np.nan)
-    return columns
-
-
-def _resampled(cohort: Cohort, values: Floats, found: MaximallySelectedLogRank, settings: ScanSettings) -> Columns:
-    """Return permutation p-values, and the shrunken hazard ratios of the genes with the smallest corrected p."""
-    shrunken = {
-        name: np.full(values.shape[1], np.nan) for name in ("shrunken_hazard_ratio", "shrunken_lower", "shrunken_upper")
-    }
-    order = np.argsort(np.nan_to_num(found.p_1994, nan=np.inf), kind="stable")
-    chosen = np.sort(order[: settings.resampled_at_most])
-    if len(chosen):
-        kept = shrunken_hazard_ratios(
-            values[:, chosen],
-            cohort.time,
-            cohort.event,
-            generator=generator(settings.seed, "optimal cut, samples"),
-            samples=settings.samples,
-            smallest_share=SMALLEST_SHARE,
-        )
-        for name, estimate in zip(shrunken, (kept.hazard_ratio, kept.lower, kept.upper), strict=True):
-            shrunken[name][chosen] = estimate
-    if not settings.permutations:
-        return dict(shrunken)
-    p_permutation = permutation_p_values(
-        values,
-        cohort.time,
-        cohort.event,
-        generator=generator(settings.seed, "optimal cut, permutations"),
-        permutations=settings.permutations,
-        smallest_share=SMALLEST_SHARE,
-    )
-    return {**shrunken, "p_permutation": p_permutation}

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from training.scan.codings import at_points
 from training.scan.cut_point_kernel import log_rank_scores
 from training.scan.cut_point_resampling_kernel import bootstrap_block, count_exceedances, squared_statistics
 from training.scan.cut_points import (
@@ -17,6 +18,7 @@ from training.scan.cut_points import (
     maximally_selected_log_rank,
     sorted_genes,
 )
+from training.scan.firth import firth_univariate
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -28,6 +30,8 @@ Z95 = float(norm.ppf(0.975))
 CHUNK = 512
 #: A permuted statistic that falls short of the observed one by no more than this, relative, is equal to it.
 SAME_STATISTIC = 1e-9
+#: With fewer events in a group the likelihood is lopsided, and the interval takes its shape.
+FEW_EVENTS = 5
 #: Share of the patients that a bootstrap sample draws, 1 - 1/e.
 DRAWN = 0.632
 
@@ -180,9 +184,14 @@ def shrunken_hazard_ratios(
     that, and nothing where nothing is confirmed. A factor below 0 counts as 0: no effect is claimed in the other
     direction. All log hazard ratios are Firth's, finite where a cut separates the outcome, with Efron's ties.
 
-    The interval's standard error is the standard deviation of the :math:`\hat\beta_b`, which holds the cut's own
-    uncertainty, as in Holländer et al. (2004). Simulated, with 100 to 300 patients and a true step of log hazard ratio
-    0, 0.5 or 1, 93 to 99 % of the intervals held the truth.
+    The interval goes from half a width on the near side of the shrunken ratio to half a width on the far side of the
+    naive one: how much had to be taken back is uncertain, too. The half width is that of a standard error: the standard
+    deviation of the :math:`\hat\beta_b`, for it holds the cut's own uncertainty, as in Holländer et al. (2004), but no
+    smaller than were the cut fixed. Where a group has fewer than five events, as where the cut separates the outcome,
+    it is on either side no smaller than that of Firth's profile interval. Simulated, 400 cohorts each of 80 and of 200
+    patients with 13 to 160 events and a true step at the median or the 80th percentile of log hazard ratio 0, 0.5, 1, 2
+    or 3: 98.0 to 100 % of the intervals held the truth up to a log hazard ratio of 1, 97.3 to 100 % at 2 and 95.5 to
+    98.8 % at 3. Most are wider than they need be.
 
     References
     ----------
@@ -209,13 +218,40 @@ def shrunken_hazard_ratios(
     time, event = np.asarray(time, dtype=np.float64)[by_time], np.asarray(event, dtype=np.bool_)[by_time]
     drawn = generator.multinomial(n_patients, np.full(n_patients, 1 / n_patients), size=samples)
     weights = np.concatenate([np.ones((1, n_patients)), drawn])
-    scores, results = _scores(time, event, weights), np.full((3, values.shape[1]), np.nan)
-    for genes, block, order in sorted_genes(values[by_time]):
+    scores, results = _scores(time, event, weights), np.full((5, values.shape[1]), np.nan)
+    values = values[by_time]
+    for genes, block, order in sorted_genes(values):
         bootstrap_block(block, order, time, event, weights, scores, smallest_share, results[:, genes])
-    return _shrunken(*results)
+    naive, confirmed, spread, information, cut_point = results
+    with np.errstate(divide="ignore"):
+        spread = np.maximum(spread, 1 / np.sqrt(information))
+    reach = _profile_reach(at_points(values, "optimal", cut_point).covariates, time, event)
+    return _shrunken(naive, confirmed, np.fmax(Z95 * spread, reach))
 
 
-def _shrunken(naive: Floats, confirmed: Floats, spread: Floats) -> ShrunkenHazardRatios:
+def _profile_reach(high: Floats, time: Floats, event: Bools) -> Floats:
+    """Return how far Firth's profile interval reaches from its estimate; NaN but where a group has few events.
+
+    Parameters
+    ----------
+    high : array, shape (n_patients, n_genes)
+        1 above the cut, 0 below it, NaN where missing.
+
+    Returns
+    -------
+    array, shape (2, n_genes)
+        Below and above, in log hazard ratio.
+    """
+    reach = np.full((2, high.shape[1]), np.nan)
+    fewest = np.minimum((high[event] == 1).sum(axis=0), (high[event] == 0).sum(axis=0))
+    few = np.flatnonzero((fewest < FEW_EVENTS) & np.isfinite(high).any(axis=0))
+    if len(few):
+        found = firth_univariate(high[:, few], time, event)
+        reach[:, few] = found.coefficient - found.lower, found.upper - found.coefficient
+    return reach
+
+
+def _shrunken(naive: Floats, confirmed: Floats, reach: Floats) -> ShrunkenHazardRatios:
     """Shrink the naive log hazard ratios by the .632+ rule towards those confirmed outside the samples."""
     with np.errstate(divide="ignore", invalid="ignore"):
         calibration = np.clip(confirmed / np.abs(naive), 0.0, 1.0)
@@ -225,8 +261,8 @@ def _shrunken(naive: Floats, confirmed: Floats, spread: Floats) -> ShrunkenHazar
         naive=np.exp(naive),
         factor=factor,
         hazard_ratio=np.exp(log_hazard_ratio),
-        lower=np.exp(log_hazard_ratio - Z95 * spread),
-        upper=np.exp(log_hazard_ratio + Z95 * spread),
+        lower=np.exp(np.minimum(log_hazard_ratio, naive) - reach[0]),
+        upper=np.exp(np.maximum(log_hazard_ratio, naive) + reach[1]),
     )
 
 

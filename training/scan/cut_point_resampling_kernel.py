@@ -54,10 +54,11 @@ def count_exceedances(squared, observed, distinct, counts):  # type: ignore[no-u
 
 @compiled
 def bootstrap_block(values, order, time, event, weights, scores, smallest_share, results):  # type: ignore[no-untyped-def]
-    """Write each gene's log hazard ratio at its best cut, the one that is confirmed outside, and the samples' spread.
+    """Write each gene's results at its best cut.
 
-    Patients are sorted by time. Row 0 of `weights` counts everyone once, the others are bootstrap samples; `scores` are
-    the log-rank scores of each.
+    In rows: its log hazard ratio, the one that is confirmed outside, the samples' spread, the information about it were
+    the cut fixed, and the cut. Patients are sorted by time. Row 0 of `weights` counts everyone once, the others are
+    bootstrap samples; `scores` are the log-rank scores of each.
     """
     n = values.shape[1]
     own_weight, own_scores, outside, work = np.empty(n), np.empty(n), np.empty(n), np.empty((5, n))
@@ -76,9 +77,10 @@ def bootstrap_block(values, order, time, event, weights, scores, smallest_share,
             if place < 0:
                 continue
             high = values[gene] > values[gene, by_value[place]]
-            inside, _ = two_group_cox(high, weight, time, event, work)
+            inside, known_of_it = two_group_cox(high, weight, time, event, work)
             if sample == 0:
-                results[0, gene] = inside
+                results[0, gene], results[3, gene] = inside, known_of_it
+                results[4, gene] = values[gene, by_value[place]]
                 continue
             outside[:] = 0.0
             outside[by_value] = weights[sample, by_value] == 0

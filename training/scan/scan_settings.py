@@ -27,6 +27,9 @@ class ScanSettings:
         ``efron`` or ``breslow``.
     adjusted_for : tuple of str
         Clinical columns that stand beside each gene in a second model; patients who lack one are not in that.
+    strata : str or None
+        A clinical column: patients are compared with those who have the same value only, and one who lacks it is left
+        out. Not for optimal cuts.
     curves : bool
         Whether ``per_sd`` rows are tested for a curve.
     restricted_to_months : float or None
@@ -47,6 +50,7 @@ class ScanSettings:
     quantile: float = 0.75
     ties: Literal["efron", "breslow"] = "efron"
     adjusted_for: tuple[str, ...] = ()
+    strata: str | None = None
     curves: bool = True
     restricted_to_months: float | None = None
     permutations: int = 10_000
@@ -59,5 +63,10 @@ class ScanSettings:
         unknown = [cut for cut in self.cuts if cut not in CUTS]
         if unknown or not self.cuts:
             raise ScanError(f"A scan cuts genes in one or more of these ways: {', '.join(CUTS)}; not {unknown}.")
+        if self.strata and "optimal" in self.cuts:
+            raise ScanError(
+                f"The optimal cut is sought over all patients, and cannot be stratified by {self.strata}; cut in other "
+                f"ways only, not in all of {', '.join(self.cuts)}."
+            )
         if not 0 < self.quantile < 1:
             raise ScanError(f"A quantile lies between 0 and 1, and {self.quantile:g} does not.")

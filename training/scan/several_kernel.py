@@ -6,7 +6,7 @@ import numpy as np
 
 from training.compiled import CONTRACT, compiled
 from training.scan.compiled_math import exponent, exponential, mantissa
-from training.scan.cox_kernel import CONSTANT, CONVERGED, MANTISSAS, NOT_CONVERGED, SEPARATED
+from training.scan.cox_kernel import CONSTANT, CONVERGED, LARGEST_PREDICTOR, MANTISSAS, NOT_CONVERGED, SEPARATED
 
 #: The columns of the kernel's results; the first covariate's coefficient and variance.
 COEFFICIENT, VARIANCE, LOG_LIKELIHOOD, STATUS = range(4)
@@ -20,12 +20,16 @@ SMALL_STEP = 1e-7
 ROUNDING = 1e-12
 #: What others leave of a covariate's information; less is rounding.
 SINGULAR = 1e-9
+#: The gene has a maximum or none, but the likelihood rises for ever in another covariate.
+OTHER_SEPARATED = 4
 #: Log hazard ratio per standard deviation; at the end of the steps anything beyond it is on its way to infinity.
 RUN_AWAY = 15.0
+#: Where no information is left that far from 0, there was some at 0: it fell for a coefficient that runs away.
+FAR = 5.0
 
 # Rows of the working array that every model has; sums over the covariates and their pairs follow.
-S0, T0, LOG, PRODUCT, EXPONENT, PREDICTOR, HAZARD, REACHED, READY = range(9)
-N_FIXED = 9
+S0, T0, LOG, PRODUCT, EXPONENT, PREDICTOR, HAZARD, REACHED, READY, FARTHEST = range(10)
+N_FIXED = 10
 
 
 @compiled
@@ -85,8 +89,19 @@ def _maximise(x, starts, ends, deaths, opens, efron, work, out):  # type: ignore
         if waiting == 0:
             return
     for j in range(work.shape[1]):
-        if out[j, STATUS] == NOT_CONVERGED and abs(work[beta, j]) > RUN_AWAY:
-            out[j, STATUS] = SEPARATED
+        if out[j, STATUS] == NOT_CONVERGED:
+            out[j, STATUS] = _ran_away(work, beta, q, j, RUN_AWAY, NOT_CONVERGED)
+
+
+@compiled
+def _ran_away(work, beta, q, j, limit, otherwise):  # type: ignore[no-untyped-def]
+    """Return the status of a lane of which a coefficient goes to infinity: the gene's, or another covariate's."""
+    if abs(work[beta, j]) > limit:
+        return SEPARATED
+    for a in range(1, q):
+        if abs(work[beta + a, j]) > limit:
+            return OTHER_SEPARATED
+    return otherwise
 
 
 @compiled
@@ -106,15 +121,17 @@ def _advance(work, q, j, out):  # type: ignore[no-untyped-def]
     work[REACHED, j] = reached
     factor = np.zeros((q, q))
     if not _cholesky(work, info, q, j, factor):
-        out[j, STATUS] = SEPARATED if abs(work[beta, j]) > RUN_AWAY else CONSTANT
+        out[j, STATUS] = _ran_away(work, beta, q, j, FAR, CONSTANT)
         work[READY, j] = 2.0
         return 0
     largest = _solve(work, score, step, q, j, factor)
     if work[READY, j] == 1.0 and largest <= SMALL_STEP:
+        work[READY, j] = 2.0
+        if not work[FARTHEST, j] <= LARGEST_PREDICTOR:
+            return 0
         out[j, COEFFICIENT] = work[beta, j] + work[step, j]
         out[j, VARIANCE] = _first_variance(q, factor)
         out[j, LOG_LIKELIHOOD], out[j, STATUS] = reached, CONVERGED
-        work[READY, j] = 2.0
         return 0
     work[READY, j] = 1.0 if largest <= SMALL_STEP else 0.0
     for a in range(q):
@@ -179,6 +196,7 @@ def _add(x, i, sum0, sum1, sum2, beta, q, work):  # type: ignore[no-untyped-def]
         for j in range(work.shape[1]):
             work[PREDICTOR, j] += x[i, a, j] * work[beta + a, j]
     for j in range(work.shape[1]):
+        work[FARTHEST, j] = max(work[FARTHEST, j], abs(work[PREDICTOR, j]))
         work[HAZARD, j] = exponential(work[PREDICTOR, j])
         work[sum0, j] += work[HAZARD, j]
     for a in range(q):
@@ -196,7 +214,7 @@ def _derivatives(x, starts, ends, deaths, opens, efron, work):  # type: ignore[n
     q = x.shape[1]
     s1, s2, t1, t2, score, _, beta, _ = _rows(q)
     work[score:beta] = 0.0
-    work[LOG], work[PRODUCT], work[EXPONENT] = 0.0, 1.0, 0.0
+    work[LOG], work[PRODUCT], work[EXPONENT], work[FARTHEST] = 0.0, 1.0, 0.0, 0.0
     multiplied = 0
     for k in range(starts.shape[0]):
         first = ends[k] - deaths[k]
