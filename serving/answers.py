@@ -30,6 +30,7 @@ from serving.schemas import (
 from training.model import PrognosticModel, Variant
 from training.results import Estimate
 from training.scores import CLINICAL, GENES_ONLY
+from training.self_check import require_scoring
 
 if TYPE_CHECKING:
     from serving.bundle_cache import RegisteredVersion
@@ -73,7 +74,14 @@ class RenderedModel:
 
 
 def render(registered: RegisteredVersion, model: PrognosticModel) -> RenderedModel:
-    """Make what every answer of the model repeats."""
+    """Make what every answer of the model repeats, once the model is seen to score.
+
+    Raises
+    ------
+    UnfitModelError
+        If it does not: a model that cannot answer is not served.
+    """
+    require_scoring(model)
     blocks = {variant: _model_block(registered, model, variant) for variant in model.variants}
     rows = [_hazard_ratio(row, model.cancer_type) for row in model.hazard_ratios.to_dict(orient="records")]
     cited = citation_blocks(row.gene for row in rows)

@@ -10,7 +10,8 @@ import orjson
 
 from serving import meters
 from serving.answers import RenderedModel
-from serving.champions import Snapshot
+from serving.champions import ServedModel, Snapshot
+from serving.fhir import fhir_answer
 from serving.parsing import ParsedRequest
 from serving.problems import Problem, ProblemError
 from serving.request_log import note
@@ -41,6 +42,18 @@ def score_answer(snapshot: Snapshot, parsed: ParsedRequest) -> bytes:
     ProblemError
         If there is no such model, if the request cannot be answered by it, or if no profile can be scored.
     """
+    served, results = _results(snapshot, parsed)
+    return _joined(served.rendered, parsed.request, _result_entries(parsed.ids, results), _variant_of(results))
+
+
+def fhir_score_answer(snapshot: Snapshot, parsed: ParsedRequest) -> bytes:
+    """Score the profiles of a request; return FHIR R4 as JSON, and raise what `score_answer` raises."""
+    served, results = _results(snapshot, parsed)
+    answer = fhir_answer(parsed.ids, results, served.rendered.blocks[_variant_of(results)])
+    return answer.model_dump_json(exclude_none=True).encode()
+
+
+def _results(snapshot: Snapshot, parsed: ParsedRequest) -> tuple[ServedModel, list[PatientScore | Problem]]:
     request = parsed.request
     served = snapshot.find(request.cancer_type, request.endpoint, kind="not-scorable")
     note(model=served.model.name, version=served.registered.version, profiles=len(parsed.ids))
@@ -54,7 +67,7 @@ def score_answer(snapshot: Snapshot, parsed: ParsedRequest) -> bytes:
         fault = parsed.faults.get(position)
         results.append(fault or _answer_or_problem(next(answers), position))
     _require_one_score(results)
-    return _joined(served.rendered, request, _result_entries(parsed.ids, results), _variant_of(results))
+    return served, results
 
 
 def count_block(block: ScoredPatients) -> None:
@@ -64,7 +77,7 @@ def count_block(block: ScoredPatients) -> None:
         meters.observe_results(
             block.model.name,
             missing_shares=scores.missing.mean(axis=1),
-            outside_shares=None,
+            outside_shares=None if scores.distance is None else (scores.distance.outside != 0).mean(axis=1),
             percentiles=scores.risk_percentile,
         )
     meters.PROFILES.labels(block.model.name, "refused").inc(block.n_failed)
@@ -79,6 +92,7 @@ def result_entry(score: PatientScore) -> dict[str, Any]:
         raise ArithmeticError("a figure is not finite")
     entry = {name: getattr(score, name) for name in _AS_THEY_ARE}
     entry["survival"] = [at._asdict() for at in score.survival]
+    entry["distance"] = None if score.distance is None else score.distance._asdict()
     entry["median_survival"] = score.median_survival._asdict()
     return entry
 

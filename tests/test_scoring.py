@@ -35,7 +35,7 @@ def model(small_training):
 @pytest.fixture(scope="module")
 def zscore_model(model):
     reference = "all samples of study X"
-    return replace(model, cancer_type="KIRC", scale="zscore", zscore_reference=reference)
+    return replace(model, cancer_type="KIRC", scale="zscore", zscore_reference=reference, applicability=None)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,11 @@ def answered(model, *profiles, scale=None, zscore_reference=None, horizons_month
         zscore_reference=zscore_reference,
         horizons_months=horizons_months,
     )
+
+
+def near_the_mean(genes):
+    """Z-scores of which half lie below the mean."""
+    return {gene: (-0.1, 0.1)[i % 2] for i, gene in enumerate(genes)}
 
 
 def score(model, expression, clinical=None, **request):
@@ -193,20 +198,20 @@ def test_another_scale_is_refused_by_a_zscore_model(zscore_model, typical):
 
 @pytest.mark.parametrize("reference", [None, "own"])
 def test_zscores_of_ones_own_are_relative_only_and_say_so_first(zscore_model, typical, reference):
-    answer = score(zscore_model, dict.fromkeys(typical, 0.1), zscore_reference=reference)
+    answer = score(zscore_model, near_the_mean(typical), zscore_reference=reference)
     assert answer.relative_only
     assert answer.warnings[0].startswith("z-scores against another reference than the model's (all samples of study X)")
 
 
 def test_zscores_against_the_models_reference_by_name_are_not_relative(zscore_model, typical):
-    answer = score(zscore_model, dict.fromkeys(typical, 0.1), zscore_reference="all samples of study X")
+    answer = score(zscore_model, near_the_mean(typical), zscore_reference="all samples of study X")
     assert not answer.relative_only
     assert not any("z-scores" in warning for warning in answer.warnings)
 
 
 def test_zscores_against_a_third_reference_are_refused_by_both_names(zscore_model, typical):
     with pytest.raises(RequestError, match=r"'normals' mean nothing .* 'all samples of study X'") as refused:
-        score(zscore_model, dict.fromkeys(typical, 0.1), zscore_reference="normals")
+        score(zscore_model, near_the_mean(typical), zscore_reference="normals")
     assert refused.value.field == "zscore_reference"
 
 
@@ -330,15 +335,16 @@ def test_clinical_nonsense_is_the_fault_of_its_profile_alone(model, typical, non
 
 
 def test_a_value_that_its_scale_cannot_take_is_the_fault_of_its_profile_alone(model, typical):
-    bad, good = Profile("bad", {**typical, "CD44": -3.0}), Profile("good", typical)
+    raw = {gene: 2**value - 1 for gene, value in typical.items()}
+    bad, good = Profile("bad", {**raw, "CD44": -3.0}), Profile("good", raw)
     first, second = answered(model, bad, good, scale="tpm")
     assert isinstance(first, ProfileError)
-    assert "profile 'bad': sent as tpm, but 1 of" in str(first)
+    assert "profile 'bad': sent as tpm, but the values look like" in str(first)
     assert second.id == "good"
 
 
 def test_a_value_too_large_to_be_converted_is_the_fault_of_its_profile(model, typical):
-    with pytest.raises(ProfileError, match="lie above 40, which no logarithm"):
+    with pytest.raises(ProfileError, match="the values look like tpm"):
         score(replace(model, scale="tpm"), {**typical, "CD44": 5000.0}, scale="log2_tpm_1")
 
 
@@ -534,3 +540,28 @@ def test_identifiers_that_were_resolved_are_listed(model, typical):
     answer = score(model, renamed)
     assert answer.resolved_genes == {cd44.ensembl_id: "CD44"}
     assert answer.missing_genes == score(model, typical).missing_genes
+
+
+def test_every_answer_says_how_far_the_profile_is_from_the_cohort(model, small_training):
+    answers = answered(model, *profiles_of(small_training.cohort))
+    warned = [a for a in answers if any("unlike the reference cohort" in warning for warning in a.warnings)]
+    for answer in answers:
+        assert 0 <= answer.distance.joint_percentile <= 100
+        assert (answer in warned) == (answer.distance.joint_percentile > answer.distance.warned_above)
+    assert len(warned) < len(answers) / 10
+
+
+def test_a_profile_far_from_the_cohort_is_refused_and_the_change_that_is_named_mends_it(model, typical):
+    gene = model.applicability.genes[0]
+    strange = {**typical, gene: 19.5}
+    with pytest.raises(ProfileError, match="too far from the reference cohort") as refused:
+        score(model, strange)
+    assert f"correct or leave out {gene} and it can be scored" in str(refused.value)
+    assert np.isfinite(score(model, {name: value for name, value in strange.items() if name != gene}).linear_predictor)
+
+
+def test_abundances_sent_as_their_logarithm_are_refused_with_the_scale_they_look_like(model, typical):
+    raw = {gene: 2**value - 1 for gene, value in typical.items()}
+    with pytest.raises(ProfileError, match="sent as log2_tpm_1, but the values look like tpm"):
+        score(model, raw)
+    assert score(model, raw, scale="tpm").linear_predictor == pytest.approx(score(model, typical).linear_predictor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,12 +15,13 @@ from features.clinical_covariates import ClinicalCovariate, ClinicalEncoder
 from features.normal_scores import NormalScoreReference
 from features.panel import Gene, Interaction, Panel
 from features.transform import DerivedTerm, FeatureState
+from training.applicability import Applicability
 from training.blend import Blend, FittedLearner
 from training.boosted import FittedBooster
 from training.breslow import BaselineHazard
 from training.estimate import Estimate
 from training.kaplan_meier import KaplanMeier
-from training.model import Applicability, CohortSummary, PrognosticModel, Variant
+from training.model import CohortSummary, PrognosticModel, Variant
 from training.penalised_cox import FittedCox
 from training.replicates import Replicates
 
@@ -92,7 +92,7 @@ def model_of(
         gate=tuple((clause, verdict, figure) for clause, verdict, figure in rest.pop("gate")),
         patient_hashes=tuple(rest.pop("patient_hashes")),
         kaplan_meier=None if curve is None else _curve_of(curve),
-        applicability=None if applicability is None else _applicability_of(applicability),
+        applicability=None if applicability is None else Applicability.of(applicability),
         **rest,
     )
 
@@ -266,13 +266,6 @@ def _features_of(fields: Fields) -> FeatureState:
         clinical=ClinicalEncoder(tuple(clinical)),
         **rest,
     )
-
-
-def _applicability_of(fields: Fields) -> Applicability:
-    # Imported where it is met: older bundles have none.
-    module = importlib.import_module("training.applicability")
-    read: Applicability = module.Applicability.of(fields)
-    return read
 
 
 def _floats(values: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -10,6 +10,7 @@ from training.gate import PASSED
 from training.metrics import gain_of_genes
 from training.model import PrognosticModel, Variant
 from training.profiles import Patients, listed
+from training.scorable import distance_warning
 from training.scores import CLINICAL, GENES_ONLY, Scores
 
 _SIMULATED = "SIMULATED: this model was trained on simulated patients; its figures say nothing of a real one."
@@ -41,6 +42,7 @@ class Cautions:
         return (
             *self._first,
             *([_not_known(unknown)] if unknown else []),
+            *self._of_distance(position),
             *self._variant,
             *self._of_genes(position),
             *self._of_clinical(position),
@@ -54,6 +56,7 @@ class Cautions:
             self._scores.unknown_clinical[position],
             self._patients.ignored_clinical.get(row),
             self._patients.layout(row).n_ignored,
+            position if self._is_far(position) else None,
         )
 
     def missing_genes(self, position: int) -> tuple[str, ...]:
@@ -61,6 +64,16 @@ class Cautions:
         if self._complete:
             return ()
         return tuple(self._genes[j] for j in np.flatnonzero(self._scores.missing[position]))
+
+    def _is_far(self, position: int) -> bool:
+        distance = self._scores.distance
+        return distance is not None and bool(distance.warned[position])
+
+    def _of_distance(self, position: int) -> Iterator[str]:
+        distance = self._scores.distance
+        if distance is not None and distance.warned[position]:
+            outside = distance.genes_outside(position)
+            yield distance_warning(distance.applicability, float(distance.percentile[position]), outside)
 
     def _of_genes(self, position: int) -> Iterator[str]:
         missing = self.missing_genes(position)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from features.cohort import SIMULATED_PREFIX
 from features.genes import GeneResolver
 from features.panel import Panel
 from features.transform import FeatureState
+from training.applicability import Applicability
 from training.blend import Blend, FittedLearner
 from training.breslow import BaselineHazard
 from training.estimate import Estimate
@@ -26,19 +27,6 @@ from training.survival_bands import Answers
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-
-class Applicability(Protocol):
-    """What tells how far a new profile is from the reference cohort; a bundle keeps its fields."""
-
-    def fields(self) -> dict[str, Any]:
-        """Return everything as plain numbers, texts and lists."""
-        ...
-
-    @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> Self:
-        """Return what `fields` wrote."""
-        ...
 
 
 @dataclass(frozen=True)

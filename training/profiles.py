@@ -13,6 +13,7 @@ from features.clinical import parse_age, parse_grade, parse_sex, parse_stage
 from features.clinical_covariates import ColumnValues, parsed_values
 from features.cohort import DAYS_PER_MONTH
 from features.errors import ClinicalError, PrognosisError
+from features.scale_evidence import look_like, scale_words
 from features.scales import contradiction, convert, impossible
 from training.model import PrognosticModel
 
@@ -175,6 +176,7 @@ class PatientReader:
             What is already known to be wrong, by row.
         """
         found = {i: _contradicted(raw[i], scale) for i in _rows_that(impossible(raw, scale))}
+        found |= {i: scale_words(scale, looks) for i, looks in enumerate(self._look_like(raw, scale)) if looks}
         found |= faults
         found |= {i: layout.fault for i, layout in enumerate(layouts) if layout.fault is not None}
         values = np.full(raw.shape, np.nan)
@@ -191,6 +193,14 @@ class PatientReader:
             ignored_clinical={i: names for i, names in ignored_clinical.items() if names},
             faults={i: profile_error(ids[i], found[i]) for i in sorted(found)},
         )
+
+    def _look_like(self, raw: Floats, scale: str) -> Sequence[str | None]:
+        """Return the scale that each profile's values look like, where they contradict the stated one."""
+        known = self.model.applicability
+        if known is None:
+            return look_like(raw, stated=scale)
+        columns = [self.model.panel.symbols.index(gene) for gene in known.genes]
+        return look_like(raw[:, columns], stated=scale, reference=known.ranges(self.model.scale))
 
     def _boundless(self, row: Floats, scale: str) -> str:
         genes = [self.model.panel.symbols[j] for j in np.flatnonzero(np.isinf(row))]

@@ -58,7 +58,7 @@ def score_table(
 def _number_names(wanted: Wanted) -> list[str]:
     horizons = [f"survival_{months:g}{end}" for months in wanted.horizons_months for end in ("", "_lower", "_upper")]
     medians = [f"median_survival_months{end}" for end in ("", "_lower", "_upper")]
-    return ["linear_predictor", "risk_percentile", *horizons, *medians]
+    return ["linear_predictor", "risk_percentile", *horizons, *medians, "distance_percentile"]
 
 
 def _numbers(scores: Scores, wanted: Wanted) -> Mapping[str, Floats]:
@@ -67,6 +67,8 @@ def _numbers(scores: Scores, wanted: Wanted) -> Mapping[str, Floats]:
     for j in range(len(wanted.horizons_months)):
         columns += [bands.probability[:, j], bands.lower[:, j], bands.upper[:, j]]
     columns += [each / DAYS_PER_MONTH for each in (median.days, median.lower, median.upper)]
+    far = scores.distance
+    columns.append(np.full(len(scores.rows), np.nan) if far is None else far.percentile)
     return dict(zip(_number_names(wanted), columns, strict=True))
 
 

@@ -18,15 +18,13 @@ from training.frozen_features import FrozenFeatures
 from training.kaplan_meier import KaplanMeier, survival_given
 from training.model import PrognosticModel, Variant
 from training.profiles import PatientReader, Patients, ProfileError, profile_error
-from training.scores import CLINICAL, GENES_ONLY, Scored, Scores, Wanted, risk_percentile
+from training.scorable import MISSING_WEIGHT_MAX, distance_refusal, smallest_addition, smallest_omission
+from training.scores import CLINICAL, GENES_ONLY, Distance, Scored, Scores, Wanted, genes_outside, risk_percentile
 from training.survival_bands import SurvivalBands, median_survival, survival_bands
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
-
-#: Share of what a model's genes contribute that may be estimated from the other genes.
-MISSING_WEIGHT_AT_MOST = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +81,8 @@ class Scorer:
         """
         faults = dict(patients.faults)
         faults |= _survived_too_long(self.model, patients, wanted, faults)
+        distance, too_far = self._distance(patients)
+        faults = {**too_far, **faults}
         unknown = self._unknown_clinical(patients)
         sound = np.array([i not in faults for i in range(len(patients.ids))], dtype=np.bool_)
         full = sound & ~unknown.any(axis=1) if CLINICAL in self._ready else np.zeros_like(sound)
@@ -92,7 +92,9 @@ class Scorer:
             faults |= lacking
             kept = np.setdiff1d(rows, list(lacking)) if lacking else rows
             if len(kept):
-                scores.append(self._scores(name, kept, patients, wanted, unknown[kept]))
+                scores.append(
+                    self._scores(name, kept, patients, wanted, unknown=unknown[kept], distance=_of_rows(distance, kept))
+                )
         return Scored(tuple(scores), faults)
 
     def _unknown_clinical(self, patients: Patients) -> Bools:
@@ -112,7 +114,7 @@ class Scorer:
         missing = self._missing(ready, rows, patients)
         needed = ready.variant.minimum_gene_fraction * len(ready.used)
         too_few = (~missing).sum(axis=1) < needed
-        too_much = missing @ ready.weights > MISSING_WEIGHT_AT_MOST
+        too_much = missing @ ready.weights > MISSING_WEIGHT_MAX
         return {
             row: profile_error(patients.ids[row], self._lacks(ready, missing[i], int(np.ceil(needed))))
             for i, row in enumerate(rows.tolist())
@@ -122,21 +124,43 @@ class Scorer:
     def _lacks(self, ready: _Ready, missing: Bools, needed: int) -> str:
         genes = ready.variant.genes
         by_weight = [genes[j] for j in np.argsort(-ready.weights, kind="stable") if missing[j]]
-        enough = next(
-            k
-            for k in range(1, len(by_weight) + 1)
-            if len(genes) - missing.sum() + k >= needed
-            and sum(ready.weights[genes.index(gene)] for gene in by_weight[k:]) <= MISSING_WEIGHT_AT_MOST
-        )
+        weights = dict(zip(genes, ready.weights.tolist(), strict=True))
+        enough = max(len(smallest_addition(weights, by_weight)), needed - len(genes) + len(by_weight))
         share = float(missing @ ready.weights)
         return (
             f"holds {len(genes) - missing.sum()} of the {len(genes)} genes that {self.model.name} reads, and at least "
             f"{needed} are needed; the missing ones carry {share:.0%} of what its genes contribute, and at most "
-            f"{MISSING_WEIGHT_AT_MOST:.0%} may be estimated. The smallest addition that makes it scorable: "
+            f"{MISSING_WEIGHT_MAX:.0%} may be estimated. The smallest addition that makes it scorable: "
             f"{', '.join(by_weight[:enough])}."
         )
 
-    def _scores(self, name: str, rows: Integers, patients: Patients, wanted: Wanted, unknown: Bools) -> Scores:
+    def _distance(self, patients: Patients) -> tuple[Distance | None, dict[int, ProfileError]]:
+        """Return how far all patients are from the reference cohort, and the error of each who is too far."""
+        known = self.model.applicability
+        if known is None:
+            return None, {}
+        values = patients.values[:, [self.model.panel.symbols.index(gene) for gene in known.genes]]
+        judged, outside = known.judge(values), known.outside(values)
+        refused = np.flatnonzero(judged.refused & ~np.isnan(values).all(axis=1)).tolist()
+        faults = {
+            row: profile_error(
+                patients.ids[row],
+                distance_refusal(genes_outside(known, outside[row]), smallest_omission(known, values[row])),
+            )
+            for row in refused
+        }
+        return Distance(known, judged.percentile, judged.warned, np.nan_to_num(outside)), faults
+
+    def _scores(
+        self,
+        name: str,
+        rows: Integers,
+        patients: Patients,
+        wanted: Wanted,
+        *,
+        unknown: Bools,
+        distance: Distance | None,
+    ) -> Scores:
         ready = self._ready[name]
         known = ready.frozen.known_scores(patients.values[np.ix_(rows, ready.gene_columns)])
         clinical = {column: values[rows] for column, values in patients.clinical.items()}
@@ -160,6 +184,7 @@ class Scorer:
             constant=divided[1],
             missing=self._missing(ready, rows, patients),
             unknown_clinical=tuple(tuple(compress(read, row)) for row in unknown),
+            distance=distance,
         )
 
 
@@ -174,6 +199,12 @@ def scorer_of(model: PrognosticModel) -> Scorer:
     return scorer
 
 
+def _of_rows(distance: Distance | None, rows: Integers) -> Distance | None:
+    if distance is None:
+        return None
+    return Distance(distance.applicability, distance.percentile[rows], distance.warned[rows], distance.outside[rows])
+
+
 def _survived_too_long(
     model: PrognosticModel, patients: Patients, wanted: Wanted, faults: Mapping[int, ProfileError]
 ) -> dict[int, ProfileError]:
@@ -185,6 +216,8 @@ def _survived_too_long(
 
 
 def _not_yet_survived(bands: SurvivalBands, survived: Floats, days: Floats) -> SurvivalBands:
+    if np.isnan(bands.probability).any():
+        raise ArithmeticError("a probability of survival is not a number")
     if not survived.any():
         return bands
     past = survived[:, None] >= days

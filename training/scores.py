@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.cohort import DAYS_PER_MONTH
+from training.applicability import Applicability
 from training.profiles import ProfileError
 from training.survival_bands import MedianSurvival, SurvivalBands
 
@@ -46,6 +47,37 @@ class Wanted:
 
 
 @dataclass(frozen=True, eq=False)
+class Distance:
+    """How far profiles are from the reference cohort; the first axis of every array is theirs.
+
+    Parameters
+    ----------
+    applicability : Applicability
+    percentile : array
+        Among the cohort's own patients, each held back.
+    warned : array of bool
+    outside : array, shape (n_patients, n_genes)
+        By how much each of the applicability's genes lies outside of the cohort's range; 0 within.
+    """
+
+    applicability: Applicability
+    percentile: Floats
+    warned: Bools
+    outside: Floats
+
+    def genes_outside(self, position: int) -> tuple[str, ...]:
+        """Return a patient's genes outside of the range, the farthest first."""
+        return genes_outside(self.applicability, self.outside[position])
+
+
+def genes_outside(applicability: Applicability, outside: Floats) -> tuple[str, ...]:
+    """Return the genes of one profile that lie outside of the range, the farthest first."""
+    far = np.abs(np.nan_to_num(outside))
+    order = np.argsort(-far, kind="stable")[: np.count_nonzero(far)]
+    return tuple(applicability.genes[j] for j in order)
+
+
+@dataclass(frozen=True, eq=False)
 class Scores:
     """The figures of patients whom one variant answered; the first axis of every array is theirs.
 
@@ -72,6 +104,8 @@ class Scores:
         By the genes that the variant uses.
     unknown_clinical : tuple of tuple of str
         What the fuller variant would have had to know.
+    distance : Distance or None
+        None where the model's bundle knows no reference.
     """
 
     variant: str
@@ -85,6 +119,7 @@ class Scores:
     constant: float
     missing: Bools
     unknown_clinical: tuple[tuple[str, ...], ...]
+    distance: Distance | None
 
 
 @dataclass(frozen=True, eq=False)

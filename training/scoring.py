@@ -19,6 +19,7 @@ from training.scorer import scorer_of
 from training.scores import Scored, Scores, Wanted, risk_group, risk_percentile
 
 __all__ = [
+    "DistanceAnswer",
     "HorizonSurvival",
     "MedianAnswer",
     "PatientScore",
@@ -60,6 +61,14 @@ class MedianAnswer(NamedTuple):
     words: str
 
 
+class DistanceAnswer(NamedTuple):
+    """How far a profile is from the reference cohort: a percentile among its own patients, and what lies outside."""
+
+    joint_percentile: float
+    warned_above: float
+    genes_outside: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class PatientScore:
     """The answer for one profile.
@@ -87,6 +96,8 @@ class PatientScore:
     resolved_genes : mapping of str to str
         Identifier as sent → symbol, where they differ.
     ignored_genes : int
+    distance : DistanceAnswer or None
+        None where the model's bundle knows no reference.
     relative_only : bool
         True where the z-scores' reference is not the model's own: figures compare, they do not predict.
     warnings : tuple of str
@@ -106,6 +117,7 @@ class PatientScore:
     missing_genes: tuple[str, ...]
     resolved_genes: Mapping[str, str]
     ignored_genes: int
+    distance: DistanceAnswer | None
     relative_only: bool
     warnings: tuple[str, ...]
 
@@ -265,6 +277,7 @@ def _answers(of: ScoredPatients, scores: Scores) -> Iterator[PatientScore]:
             missing_genes=cautions.missing_genes(position),
             resolved_genes=layout.renamed,
             ignored_genes=layout.n_ignored,
+            distance=_distance(scores, position),
             relative_only=relative_only,
             warnings=cautions.of(position),
         )
@@ -319,6 +332,14 @@ def _contributions(covariates: Sequence[str], scores: Scores, position: int) -> 
     row = scores.contributions[position]
     order = np.argsort(-np.abs(row), kind="stable")
     return dict(zip([covariates[j] for j in order], row[order].tolist(), strict=True))
+
+
+def _distance(scores: Scores, position: int) -> DistanceAnswer | None:
+    distance = scores.distance
+    if distance is None:
+        return None
+    percentile = float(distance.percentile[position])
+    return DistanceAnswer(percentile, distance.applicability.warned_above, distance.genes_outside(position))
 
 
 def _or_none(value: float) -> float | None:

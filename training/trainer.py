@@ -14,6 +14,7 @@ from features.cohort import DAYS_PER_MONTH, Cohort
 from features.ledger import Ledger
 from features.panel import Panel
 from features.transform import fit_features
+from training.applicability import fit_applicability
 from training.assembling import Outcomes, evaluations_of, whole
 from training.checkpoints import Checkpoints
 from training.definition import Definition, DefinitionError
@@ -131,6 +132,7 @@ def _trained(
         definition=_stated(definition, panel),
         provenance={**provenance, **_pooled(shared)},
         patient_hashes=tuple(sorted(hashlib.sha256(str(p).encode()).hexdigest() for p in cohort.patients)),
+        applicability=fit_applicability(narrowed, panel, definition),
         kaplan_meier=kaplan_meier(cohort.time, cohort.event),
         tables={
             "gene_curves": gene_curves(narrowed, panel.symbols, until_days=horizon_day(judge.horizon_months)),
