@@ -1,20 +1,23 @@
-"""The description of the whole interface as OpenAPI 3.1, made from the schemas."""
+"""The description of the whole interface as OpenAPI 3.1, made from the schemas and the models that are served."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from features.cohort import ENDPOINTS
-from serving import problems
+from serving.champions import Snapshot
 from serving.cohort_schemas import Comparison, ExampleRequest, GeneCurves
-from serving.problems import KINDS, Problem
+from serving.fhir_schemas import Bundle, RiskAssessment
+from serving.file_schemas import FileLine
+from serving.openapi_answers import shared_responses
+from serving.openapi_examples import Examples, examples_of
+from serving.openapi_paths import paths
+from serving.problems import Problem
 from serving.schemas import (
     RESEARCH_USE_ONLY,
     CancerTypes,
@@ -25,7 +28,8 @@ from serving.schemas import (
     ScoreResponse,
 )
 
-_ANSWERS: tuple[type[BaseModel], ...] = (
+_ANSWERS = (
+    Bundle,
     CancerTypes,
     Comparison,
     ExampleRequest,
@@ -33,112 +37,72 @@ _ANSWERS: tuple[type[BaseModel], ...] = (
     HazardRatios,
     Health,
     Models,
-    ScoreResponse,
     Problem,
+    RiskAssessment,
+    ScoreResponse,
 )
-_JSON = "application/json"
-_GENE = {
-    "name": "gene",
-    "in": "query",
-    "required": True,
-    "description": "A symbol among the `curve_genes` of `/comparison`.",
-    "schema": {"type": "string"},
-    "example": "CD44",
+_ABOUT = f"""Survival of cancer patients from the expression of the genes behind clusters of circulating tumour cells
+(Rozenberg et al. 2023, doi:10.3389/fimmu.2023.1099921). **{RESEARCH_USE_ONLY}**
+
+**Conventions.** Times are months from diagnosis; survival is a probability from 0 to 1; linear predictors are log
+relative hazards (natural logarithm) and percentiles run from 0 to 100, both higher for the worse; a hazard ratio is
+that of high against low expression, above 1 for the worse. Intervals are 95 %. A figure that could not be estimated is
+null, never NaN.
+
+**Errors** have one shape, problem details after RFC 9457, whatever the status: an address that is not offered (404), a
+method that is not answered (405, with `Allow`) and a request that is no HTTP (400) too. A 422 is of one of two kinds,
+told apart by `type`. `invalid-request`: a field is missing, unknown or impossible, and no model would take it.
+`not-scorable`: the request is sound, but this model cannot answer it (no such model, a scale without conversion, a
+horizon past the follow-up, values that contradict the scale, too many genes missing); `detail` says what to change.
+
+**Methods.** Whatever answers GET answers HEAD with the same headers and no body. A parameter of the address that is
+not described is refused where it could be meant to change the answer.
+
+**Tokens.** A service that other machines reach asks for a token, as bearer or as the password of HTTP Basic; one that
+only its own machine reaches may run without. Every answer bears `X-Request-Id`: the one that was sent, if it is up to
+64 letters, digits, dots, `_` or `-`, else a new one; the service's log has it too."""
+_TAGS = {
+    "scores": "Patients in, survival out.",
+    "models": "What answers, and how good it is.",
+    "cohorts": "What is known of a model's reference cohort.",
+    "running": "Whether the service is well.",
+    "pages": "For people with a browser.",
 }
 
 
-@cache
-def openapi_document() -> bytes:
-    """Return the document as JSON."""
-    return json.dumps(_document(), ensure_ascii=False).encode()
+def openapi_document(snapshot: Snapshot) -> bytes:
+    """Return the document as JSON; its examples are answered by the models that are served."""
+    return json.dumps(_document(examples_of(snapshot)), ensure_ascii=False).encode()
 
 
-def _document() -> dict[str, Any]:
+def _document(examples: Examples) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": "CTC prognosis",
-            "version": version("ctc-prognosis"),
-            "description": "Survival of cancer patients from the expression of the genes behind clusters of "
-            f"circulating tumour cells (Rozenberg et al. 2023). {RESEARCH_USE_ONLY}",
+        "info": {"title": "CTC prognosis", "version": version("ctc-prognosis"), "description": _ABOUT},
+        "servers": [{"url": ".", "description": "Where this document was fetched."}],
+        "tags": [{"name": name, "description": about} for name, about in _TAGS.items()],
+        "security": [{"bearer": []}, {"basic": []}, {}],
+        "paths": paths(examples),
+        "components": {
+            "schemas": _schemas(),
+            "responses": shared_responses(),
+            "securitySchemes": _security_schemes(),
         },
-        "servers": [{"url": "."}],
-        "paths": _paths(),
-        "components": {"schemas": _schemas()},
     }
 
 
+def _security_schemes() -> dict[str, Any]:
+    return {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "A token of `prognosis token new NAME`."},
+        "basic": {"type": "http", "scheme": "basic", "description": "Any user name; the token is the password."},
+    }
+
+
+@cache
 def _schemas() -> dict[str, Any]:
+    template = "#/components/schemas/{model}"
     wanted = [(ScoreRequest, "validation"), *((model, "serialization") for model in _ANSWERS)]
-    _, document = models_json_schema(wanted, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
-    return dict(document["$defs"])
-
-
-def _paths() -> dict[str, Any]:
-    return {
-        "/score": {"post": _score()},
-        "/cancer-types": {"get": _operation("cancerTypes", "List what can be asked for", CancerTypes)},
-        "/models": {"get": _operation("models", "List the models that answer", Models)},
-        "/hazard-ratios/{cancer_type}": {
-            "get": _of_model("hazardRatios", "Return the univariate hazard ratios of every panel gene", HazardRatios)
-        },
-        "/kaplan-meier/{cancer_type}": {
-            "get": _of_model(
-                "geneCurves", "Return the cohort's survival by the median split of a gene", GeneCurves, _GENE
-            )
-        },
-        "/comparison/{cancer_type}": {
-            "get": _of_model("comparison", "Return the figures of every learner judged beside the model", Comparison)
-        },
-        "/example/{cancer_type}": {
-            "get": _of_model("example", "Return a request to score a patient who never was", ExampleRequest)
-        },
-        "/livez": {"get": _plain("live", "Tell whether the process lives", "text/plain")},
-        "/readyz": {"get": _operation("ready", "Tell whether a model is loaded", Health, failures=("not-ready",))},
-        "/metrics": {"get": _plain("metrics", "Return counts and times for Prometheus", "text/plain")},
-        "/docs.json": {"get": _plain("documentation", "Return this document", _JSON)},
-    }
-
-
-def _score() -> dict[str, Any]:
-    failures = (
-        "malformed-request",
-        "body-too-large",
-        "unsupported-media-type",
-        "not-scorable",
-        "not-ready",
-        "timeout",
-    )
-    return {
-        **_operation("score", "Score patients with the model of a cancer type and endpoint", ScoreResponse, failures),
-        "description": "Results come in the order of the profiles. A fault of one profile among many gives its "
-        "result an `error` and no figures; only if all fail the request fails.",
-        "requestBody": {"required": True, "content": {_JSON: {"schema": _reference(ScoreRequest)}}},
-    }
-
-
-def _of_model(operation_id: str, summary: str, answer: type[BaseModel], *queries: dict[str, Any]) -> dict[str, Any]:
-    name = {"name": "cancer_type", "in": "path", "required": True, "schema": {"type": "string"}, "example": "KIRC"}
-    known = {"type": "string", "enum": list(ENDPOINTS), "default": "OS"}
-    endpoint = {"name": "endpoint", "in": "query", "required": False, "schema": known}
-    failures = ("no-such-model", "invalid-request", "not-ready")
-    return {**_operation(operation_id, summary, answer, failures), "parameters": [name, endpoint, *queries]}
-
-
-def _operation(name: str, summary: str, answer: type[BaseModel], failures: Sequence[str] = ()) -> dict[str, Any]:
-    answered = {"description": "Answered.", "content": {_JSON: {"schema": _reference(answer)}}}
-    refused = {str(KINDS[kind][0]): _failure(kind) for kind in (*failures, "internal-error")}
-    return {"operationId": name, "summary": summary, "responses": {"200": answered, **refused}}
-
-
-def _plain(name: str, summary: str, media_type: str) -> dict[str, Any]:
-    answered = {"description": "Answered.", "content": {media_type: {}}}
-    return {"operationId": name, "summary": summary, "responses": {"200": answered}}
-
-
-def _failure(kind: str) -> dict[str, Any]:
-    return {"description": f"{KINDS[kind][1]}.", "content": {problems.MEDIA_TYPE: {"schema": _reference(Problem)}}}
-
-
-def _reference(model: type[BaseModel]) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{model.__name__}"}
+    _, document = models_json_schema(wanted, ref_template=template)  # type: ignore[arg-type]
+    line = TypeAdapter(FileLine).json_schema(ref_template=template, mode="serialization")
+    lines = line.pop("$defs")
+    return {**lines, **document["$defs"], "FileLine": {**line, "description": "One line of an answer about a file."}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Set
 from typing import Protocol
 
 import anyio.to_thread
@@ -14,19 +14,35 @@ from starlette.routing import Route, Router
 
 from serving import answers, meters
 from serving.champions import Snapshot
-from serving.file_routes import score_file_route
+from serving.fhir import prefers_fhir
+from serving.fhir_schemas import MEDIA_TYPE as FHIR
+from serving.file_routes import FileQuery, score_file_route
 from serving.openapi import openapi_document
 from serving.page import index_page
 from serving.page_routes import PAGE_HANDLERS, served_model
 from serving.parsing import parse_request
 from serving.problems import ProblemError
-from serving.score_answers import score_answer
+from serving.queries import require_known
+from serving.score_answers import fhir_score_answer, score_answer
 from serving.security_headers import PAGE_POLICY
 
 #: A larger body is read and scored in a thread, so that other requests are answered meanwhile.
 INLINE_BYTES = 2**16
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+_ENDPOINT = frozenset({"endpoint"})
+#: What may stand in the query, where it could be meant to change the answer; elsewhere it is passed over.
+_QUERIES: Mapping[str, Set[str]] = {
+    "/score": frozenset(),
+    "/score/file": frozenset(FileQuery.model_fields),
+    "/cancer-types": frozenset(),
+    "/models": frozenset(),
+    "/hazard-ratios/{cancer_type}": _ENDPOINT,
+    "/kaplan-meier/{cancer_type}": _ENDPOINT | {"gene"},
+    "/comparison/{cancer_type}": _ENDPOINT,
+    "/example/{cancer_type}": _ENDPOINT,
+}
 
 
 class Desk(Protocol):
@@ -57,16 +73,18 @@ def router(desk: Callable[[], Desk]) -> Router:
         "/": _index,
         **PAGE_HANDLERS,
     }
-    routes = [
-        Route("/score", _bound(_score, desk), methods=["POST"]),
-        Route("/score/file", _bound(score_file_route, desk), methods=["POST"]),
-    ]
-    routes += [Route(path, _bound(handler, desk), methods=["GET"]) for path, handler in handlers.items()]
+    posts = {"/score": _score, "/score/file": score_file_route}
+    routes = [Route(path, _bound(handler, desk, path), methods=["POST"]) for path, handler in posts.items()]
+    routes += [Route(path, _bound(handler, desk, path), methods=["GET"]) for path, handler in handlers.items()]
     return Router(routes, redirect_slashes=False)
 
 
-def _bound(handler: Callable[[Desk, Request], Awaitable[Response]], desk: Callable[[], Desk]) -> Handler:
+def _bound(handler: Callable[[Desk, Request], Awaitable[Response]], desk: Callable[[], Desk], path: str) -> Handler:
+    known = _QUERIES.get(path)
+
     async def bound(request: Request) -> Response:
+        if known is not None:
+            require_known(request, known)
         return await handler(desk(), request)
 
     return bound
@@ -75,15 +93,23 @@ def _bound(handler: Callable[[Desk, Request], Awaitable[Response]], desk: Callab
 async def _score(desk: Desk, request: Request) -> Response:
     _require_json(request)
     body = await _body(request, desk.body_limit_bytes)
-    answer = functools.partial(score_body, desk.snapshot, body)
+    fhir = prefers_fhir(request.headers.get("accept", ""))
+    answer = functools.partial(fhir_body if fhir else score_body, desk.snapshot, body)
+    media_type = FHIR if fhir else "application/json"
     if len(body) <= INLINE_BYTES:
-        return _json(answer())
-    return _json(await anyio.to_thread.run_sync(answer, limiter=desk.threads, abandon_on_cancel=True))
+        return _json(answer(), media_type)
+    answered = await anyio.to_thread.run_sync(answer, limiter=desk.threads, abandon_on_cancel=True)
+    return _json(answered, media_type)
 
 
 def score_body(snapshot: Snapshot, body: bytes) -> bytes:
     """Answer the body of a request for scores with the body of its response."""
     return score_answer(snapshot, parse_request(body))
+
+
+def fhir_body(snapshot: Snapshot, body: bytes) -> bytes:
+    """Answer the same with FHIR resources."""
+    return fhir_score_answer(snapshot, parse_request(body))
 
 
 def _require_json(request: Request) -> None:
@@ -146,8 +172,8 @@ async def _metrics(desk: Desk, _: Request) -> Response:
     return Response(meters.exposition(), media_type=meters.CONTENT_TYPE)
 
 
-async def _docs(_desk: Desk, _: Request) -> Response:
-    return _json(openapi_document())
+async def _docs(desk: Desk, _: Request) -> Response:
+    return _json(openapi_document(desk.snapshot))
 
 
 async def _index(desk: Desk, _: Request) -> Response:
@@ -155,7 +181,7 @@ async def _index(desk: Desk, _: Request) -> Response:
     return Response(page, media_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY})
 
 
-def _json(content: BaseModel | bytes) -> Response:
+def _json(content: BaseModel | bytes, media_type: str = "application/json") -> Response:
     body = content if isinstance(content, bytes) else content.model_dump_json().encode()
     # An answer is a patient's, or will be another when an alias moves: no cache keeps it.
-    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+    return Response(body, media_type=media_type, headers={"Cache-Control": "no-store"})

@@ -400,32 +400,6 @@ def test_life_readiness_and_metrics_are_plain_gets(server: Server, model: Progno
     assert f'prognosis_profiles_total{{model="{model.name}",outcome="scored"}}' in metrics.text
 
 
-def test_the_documentation_describes_every_address_and_no_reference_is_open(server: Server):
-    document = server.http.get("/docs.json").json()
-    assert document["openapi"].startswith("3.1")
-    assert set(document["paths"]) == {
-        "/score",
-        "/cancer-types",
-        "/models",
-        "/hazard-ratios/{cancer_type}",
-        "/kaplan-meier/{cancer_type}",
-        "/comparison/{cancer_type}",
-        "/example/{cancer_type}",
-        "/livez",
-        "/readyz",
-        "/metrics",
-        "/docs.json",
-    }
-    for path, operations in document["paths"].items():
-        for method in operations:
-            address = path.replace("{cancer_type}", "XYZ")
-            assert server.http.request(method, address).status_code != 405
-    references = set(json.dumps(document).split('"#/components/schemas/')[1:])
-    names = {reference.partition('"')[0] for reference in references}
-    assert names <= set(document["components"]["schemas"])
-    assert {"ScoreRequest", "ScoreResponse", "Problem", "ProfileRequest"} <= names
-
-
 def test_the_page_loads_nothing_from_elsewhere(server: Server, model: PrognosticModel):
     page = server.http.get("/")
     assert page.headers["content-type"].startswith("text/html")
