@@ -77,7 +77,7 @@ def count_block(block: ScoredPatients) -> None:
         meters.observe_results(
             block.model.name,
             missing_shares=scores.missing.mean(axis=1),
-            outside_shares=None,
+            outside_shares=None if scores.distance is None else (scores.distance.outside != 0).mean(axis=1),
             percentiles=scores.risk_percentile,
         )
     meters.PROFILES.labels(block.model.name, "refused").inc(block.n_failed)
@@ -92,6 +92,7 @@ def result_entry(score: PatientScore) -> dict[str, Any]:
         raise ArithmeticError("a figure is not finite")
     entry = {name: getattr(score, name) for name in _AS_THEY_ARE}
     entry["survival"] = [at._asdict() for at in score.survival]
+    entry["distance"] = None if score.distance is None else score.distance._asdict()
     entry["median_survival"] = score.median_survival._asdict()
     return entry
 
