@@ -40,6 +40,7 @@ def refit(
     seed: int,
     workers: int,
     progress: Progress | None = None,
+    prior_scale: float = 1.0,
 ) -> Replicates | None:
     r"""Refit a procedure on bootstrap samples of the patients.
 
@@ -55,6 +56,8 @@ def refit(
     workers : int
         Processes; the numbers do not depend on it.
     progress : callable, optional
+    prior_scale : float
+        Of the coefficients that penalties draw towards; with 0 the replicates are of resampling alone.
 
     Notes
     -----
@@ -88,7 +91,7 @@ def refit(
         return None
     X = procedure.features.transform(cohort.expression, cohort.clinical)
     # Without the study, which a worker has no use for.
-    source = _Source(replace(procedure, tuning=None), X, cohort.time, cohort.event, settings.boosted, seed)
+    source = _Source(replace(procedure, tuning=None), X, cohort.time, cohort.event, settings.boosted, seed, prior_scale)
     chunks = [range(start, min(start + CHUNK, settings.cox)) for start in range(0, settings.cox, CHUNK)]
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator", max_nbytes=None)
     drawn: list[_Replicate] = []
@@ -109,6 +112,7 @@ class _Source:
     event: NDArray[np.bool_]
     n_boosted: int
     seed: int
+    prior_scale: float
 
     @property
     def cox(self) -> FittedLearner:
@@ -144,7 +148,7 @@ def _replicate(source: _Source, number: int) -> _Replicate:
     while True:
         rng = generator(source.seed, number, attempt)
         rows = np.sort(rng.integers(len(source.time), size=len(source.time)))
-        prior = rng.standard_normal((source.X.shape[1],))
+        prior = source.prior_scale * rng.standard_normal((source.X.shape[1],))
         try:
             fitted = _fit(source, rows, number, prior)
         except FitError:
