@@ -250,6 +250,24 @@ def benchmark_speed(folders: tuple[Path, ...], target: Path, patients: int, **op
     click.echo(markdown(speed), nl=False)
 
 
+@benchmark.command("coverage")
+@click.option("--to", "target", type=cli_options.folder, default=Path("experiments/results"), show_default=True,
+              help="Where the tables go.")  # fmt: skip
+@click.option("--cohorts", type=click.IntRange(min=1), help="Of each learner at most, in place of 20 and 10.")
+@cli_options.workers
+def benchmark_coverage(target: Path, cohorts: int | None, workers: int | None) -> None:
+    """Measure on simulated cohorts how often intervals hold the true survival of new patients."""
+    from experiments.benchmarks.coverage import NUMBERS
+    from experiments.benchmarks.coverage import benchmark_coverage as measured
+    from experiments.benchmarks.coverage_tables import markdown, write_coverage
+
+    numbers = {name: min(number, cohorts or number) for name, number in NUMBERS.items()}
+    with progress_bars() as progress:
+        found = measured(numbers, workers=workers, progress=progress)
+    write_coverage(found, target)
+    click.echo(markdown(found), nl=False)
+
+
 @benchmark.command("univariate")
 @click.argument("folders", nargs=-1, type=cli_options.folder)
 @cli_options.reading
