@@ -21,11 +21,11 @@ export function answerView(response, { label, at }) {
   return [
     html("section", { class: "card lead-card" }, present([heading(model, label, at), ...banners(model, result), warningList(result),
       keyFigures(answer), positionStrip(answer)])),
-    html("section", { class: "card" }, survivalChart(answer), horizonTable(answer)),
-    result.contributions ? html("section", { class: "card" }, contributionChart(answer)) : null,
+    html("section", { class: "card survival-card" }, survivalChart(answer), horizonTable(answer)),
+    result.contributions ? html("section", { class: "card contribution-card" }, contributionChart(answer)) : null,
     html("section", { class: "card profile-facts" }, profileFacts(result)),
-    html("section", { class: "card" }, forest(scan)),
-    html("section", { class: "card" }, modelCard(model)),
+    html("section", { class: "card forest-card" }, forest(scan)),
+    html("section", { class: "card card-of-model" }, modelCard(model)),
   ].filter((part) => part !== null);
 }
 

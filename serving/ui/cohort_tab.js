@@ -44,8 +44,8 @@ async function fill(root, models) {
     await show(model, gene);
     document.getElementById("gene-survival-title")?.focus();
   };
-  root.replaceChildren(html("section", { class: "card wide" }, heatmap(models, scans, pick)),
-    html("section", { class: "card" }, html("h2", {}, "One cohort"), chosen.field), own);
+  root.replaceChildren(html("section", { class: "card" }, heatmap(models, scans, pick)),
+    html("div", { class: "one-cohort" }, html("section", { class: "card" }, html("h2", {}, "One cohort"), chosen.field), own));
   await show(models[0]);
 }
 

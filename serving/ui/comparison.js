@@ -1,6 +1,7 @@
 /** The learners and baselines of a training beside each other: concordance out of fold with its interval. */
 
-import { choice, html, scrolled } from "./elements.js";
+import { choice, html } from "./elements.js";
+import { plottedTable } from "./plotted_table.js";
 import { axisRow, intervalMark } from "./row_plots.js";
 import { linear } from "./scales.js";
 import { isKnown, learnerWords, withInterval } from "./words.js";
@@ -39,14 +40,14 @@ function comparisonTable(compared, [name, words, reference], model) {
   const [low, high] = [Math.min(reference, ...ends), Math.max(reference, ...ends)];
   const place = linear([low, high], [4, 96]);
   const own = model.variants.clinical ? model.learner : `${model.learner}_genes_only`;
-  const rows = runs.map((run) => html("tr", { class: run.name === own ? "own" : null },
-    html("th", { scope: "row" }, learnerWords(run.name), run.name === own ? html("span", { class: "tag" }, "this model") : null),
-    html("td", { class: "plot" }, intervalMark(place, run.figure, { reference, tone: run.name === own ? "chosen" : "unclear" })),
-    html("td", { class: "number" }, withInterval(run.figure, 3))));
-  const heads = ["Learner", "", "Value (95 % interval)"].map((head) => html("th", { scope: "col" }, head || html("span", { class: "visually-hidden" }, "Drawn")));
-  return scrolled("Models compared", html("table", { class: "plotted" }, html("caption", { class: "visually-hidden" }, words),
-    html("thead", {}, html("tr", {}, heads)), html("tbody", {}, rows),
-    html("tfoot", { "aria-hidden": "true" }, html("tr", {}, html("td"), html("td", { class: "plot" }, axisRow(place, ticks(low, high))), html("td")))));
+  const rows = runs.map((run) => ({
+    name: learnerWords(run.name),
+    tag: run.name === own ? "this model" : null,
+    plot: intervalMark(place, run.figure, { reference, tone: run.name === own ? "chosen" : "unclear" }),
+    cells: [withInterval(run.figure, 3)],
+    tone: run.name === own ? "own" : "",
+  }));
+  return plottedTable({ caption: words, heads: ["Learner", "", "Value (95 % interval)"], rows, axis: axisRow(place, ticks(low, high)) });
 }
 
 function ticks(low, high) {

@@ -1,6 +1,7 @@
 /** What drove the linear predictor: a bar for each covariate, what bends a clinical one counted with it. */
 
-import { html, scrolled } from "./elements.js";
+import { html } from "./elements.js";
+import { plottedTable } from "./plotted_table.js";
 import { axisRow, bar } from "./row_plots.js";
 import { linear } from "./scales.js";
 import { covariateWords, signed } from "./words.js";
@@ -33,35 +34,24 @@ export function contributionChart({ model, result }) {
   const others = all.slice(MOST_ROWS);
   const rest = others.reduce((total, each) => total + each.value, 0);
   const end = Math.max(...shown.map((each) => Math.abs(each.value)), Math.abs(rest), 0.1);
-  const place = linear([-end, end], [1, 99]);
+  const place = linear([-end, end], [3, 97]);
   const missing = new Set(result.missing_genes ?? []);
-  const rows = shown.map((each) => contributionRow(each.name, each.value, place, missing.has(each.name) ? "estimated" : null));
-  if (others.length) rows.push(contributionRow(`${others.length} others together`, rest, place, null));
+  const rows = shown.map((each) => contributionRow(each, place, missing.has(each.name) ? "estimated" : null));
+  if (others.length) rows.push(contributionRow({ name: `${others.length} others together`, value: rest }, place, null));
   return html("figure", { class: "chart contributions" },
     html("figcaption", {}, "What drove it"),
     html("p", { class: "hint" }, "Contributions to the linear predictor (log relative hazard): to the right, worse; to the left, better."),
-    scrolled("Contributions", html("table", { class: "plotted" },
-      html("caption", { class: "visually-hidden" }, "Contributions to the linear predictor"),
-      head(), html("tbody", {}, rows), foot(result, place, ticksTo(end)))));
+    plottedTable({
+      caption: "Contributions to the linear predictor",
+      heads: ["Covariate", "Better ← → worse", "Contribution"],
+      rows,
+      axis: axisRow(place, ticksTo(end)),
+      sums: [["Constant", signed(result.contributions_constant)], ["Linear predictor", signed(result.linear_predictor)]],
+    }));
 }
 
-function head() {
-  const names = ["Covariate", "Better ← → worse", "Contribution"];
-  return html("thead", {}, html("tr", {}, names.map((name) => html("th", { scope: "col" }, name))));
-}
-
-function contributionRow(name, value, place, remark) {
-  const label = html("th", { scope: "row" }, name, remark && html("span", { class: "tag" }, remark));
-  return html("tr", {}, label, html("td", { class: "plot" }, bar(place, value, value > 0 ? "worse" : "better")),
-    html("td", { class: "number" }, signed(value)));
-}
-
-function foot(result, place, ticks) {
-  const sum = (name, value) => html("tr", { class: "sum" },
-    html("th", { scope: "row", colspan: 2 }, name), html("td", { class: "number" }, signed(value)));
-  return html("tfoot", {},
-    html("tr", { "aria-hidden": "true" }, html("td"), html("td", { class: "plot" }, axisRow(place, ticks)), html("td")),
-    sum("Constant", result.contributions_constant), sum("Linear predictor", result.linear_predictor));
+function contributionRow({ name, value }, place, tag) {
+  return { name, tag, plot: bar(place, value, value > 0 ? "worse" : "better"), cells: [signed(value)] };
 }
 
 function ticksTo(end) {

@@ -35,8 +35,8 @@ function list(title, entries, words, cited) {
 }
 
 function findingWords(finding) {
-  const remark = finding.remark ? ` ${finding.remark}` : "";
-  return `${finding.cancer}: ${finding.literature_hr} expression worse in studies, ${finding.tcga_hr} in TCGA.${remark}`;
+  const remark = finding.remark ? ` (${finding.remark})` : "";
+  return `${finding.cancer}: ${finding.literature_hr} expression is worse in the studies, ${finding.tcga_hr} in TCGA${remark}.`;
 }
 
 function interactionWords(interaction) {

@@ -1,7 +1,8 @@
 /** The univariate hazard ratio of every panel gene as a forest, the evidence of each on demand. */
 
-import { choice, html, scrolled } from "./elements.js";
+import { choice, html } from "./elements.js";
 import { evidencePanel } from "./evidence.js";
+import { plottedTable } from "./plotted_table.js";
 import { axisRow, intervalMark } from "./row_plots.js";
 import { logarithmic, ratioDomain, ratioTicks } from "./scales.js";
 import { isKnown, probabilityWords, withInterval } from "./words.js";
@@ -56,37 +57,36 @@ function forestTable(scan, { measure, all }) {
   rows.sort((a, b) => (a.ratio.p ?? 2) - (b.ratio.p ?? 2));
   const ends = rows.flatMap(({ ratio }) => [ratio.lower, ratio.upper]).filter(isKnown);
   const domain = ratioDomain(ends);
-  const place = logarithmic(domain, [1, 99]);
+  const place = logarithmic(domain, [4, 96]);
   const shown = all ? rows : rows.slice(0, FIRST_ROWS);
-  const heads = ["Gene", "Better ← → worse", "HR (95 % interval)", "q", "Evidence"];
-  return scrolled("Hazard ratios", html("table", { class: "plotted" },
-    html("caption", { class: "visually-hidden" }, "Univariate hazard ratios, the clearest first"),
-    html("thead", {}, html("tr", {}, heads.map((head, index) => html("th", { scope: "col", class: index === 3 ? "q" : null }, head)))),
-    html("tbody", {}, shown.flatMap(({ row, ratio }) => geneRows(row, ratio, place, scan))),
-    html("tfoot", { "aria-hidden": "true" }, html("tr", {}, html("td"), html("td", { class: "plot" }, axisRow(place, ratioTicks(domain))),
-      html("td"), html("td", { class: "q" }), html("td")))));
+  return plottedTable({
+    caption: "Univariate hazard ratios, the clearest first",
+    heads: ["Gene", "Better ← → worse", "HR (95 % interval)", "q", "Evidence"],
+    rows: shown.map(({ row, ratio }) => geneRow(row, ratio, place, scan)),
+    axis: axisRow(place, ratioTicks(domain)),
+  });
 }
 
-function geneRows(row, ratio, place, scan) {
-  const id = `evidence-${row.gene}`;
-  const told = html("tr", { id, hidden: true, class: "told" }, html("td", { colspan: 5 }));
+function geneRow(row, ratio, place, scan) {
+  const below = html("div", { id: `evidence-${row.gene}` });
   const button = html("button", {
-    type: "button", class: "quiet small", "aria-expanded": "false", "aria-controls": id, "aria-label": `Evidence on ${row.gene}`,
-    click: () => toggle(button, told, row, scan),
-    keydown: (event) => { if (event.key === "Escape" && !told.hidden) toggle(button, told, row, scan); },
+    type: "button", class: "quiet small", "aria-expanded": "false", "aria-controls": below.id, "aria-label": `Evidence on ${row.gene}`,
+    click: () => toggle(button, below, row, scan),
+    keydown: (event) => { if (event.key === "Escape" && below.childElementCount) toggle(button, below, row, scan); },
   }, "show");
-  const missing = scan.missing.includes(row.gene) ? html("span", { class: "tag" }, "missing") : null;
-  const shown = html("tr", {},
-    html("th", { scope: "row" }, row.gene, missing),
-    html("td", { class: "plot" }, intervalMark(place, ratio, { reference: 1, tone: toneOf(ratio) })),
-    html("td", { class: "number" }, withInterval(ratio)), html("td", { class: "number q" }, probabilityWords(ratio.q)),
-    html("td", {}, button));
-  return [shown, told];
+  return {
+    name: row.gene,
+    tag: scan.missing.includes(row.gene) ? "missing" : null,
+    plot: intervalMark(place, ratio, { reference: 1, tone: toneOf(ratio) }),
+    cells: [withInterval(ratio), probabilityWords(ratio.q), button],
+    below,
+  };
 }
 
-function toggle(button, told, row, scan) {
-  told.hidden = !told.hidden;
-  button.setAttribute("aria-expanded", String(!told.hidden));
-  button.textContent = told.hidden ? "show" : "hide";
-  if (!told.hidden) told.firstElementChild?.replaceChildren(evidencePanel(row, scan.citations));
+function toggle(button, below, row, scan) {
+  const opens = !below.childElementCount;
+  below.closest("tr").hidden = !opens;
+  below.replaceChildren(...(opens ? [evidencePanel(row, scan.citations)] : []));
+  button.setAttribute("aria-expanded", String(opens));
+  button.textContent = opens ? "hide" : "show";
 }

@@ -8,7 +8,7 @@ import { linear, monthTicks } from "./scales.js";
 import { ask } from "./service.js";
 import { aliveWords, isKnown, monthsWords, percent, probabilityWords, range, withInterval } from "./words.js";
 
-const LEFT = 46;
+const LEFT = 56;
 const TOP = 30;
 const GROUPS = /** @type {const} */ (["high", "low"]);
 
@@ -22,9 +22,9 @@ const GROUPS = /** @type {const} */ (["high", "low"]);
 export function geneSurvival(model, scan, genes, { first, remember }) {
   const title = html("h3", { id: "gene-survival-title", tabindex: -1 }, "Survival by one gene");
   if (!genes.length) {
-    return html("div", {}, title, html("p", { class: "hint" }, "This model's bundle holds no curves by gene; train it anew to have them."));
+    return html("div", { class: "stack" }, title, html("p", { class: "hint" }, "This model's bundle holds no curves by gene; train it anew to have them."));
   }
-  const box = html("div", { "aria-live": "off" });
+  const box = html("div");
   const show = async (gene) => {
     remember(gene);
     try {
@@ -40,7 +40,7 @@ export function geneSurvival(model, scan, genes, { first, remember }) {
   const start = first && genes.includes(first) ? first : clearest(scan, genes);
   gene.select.value = start;
   show(start);
-  return html("div", {}, title, gene.field, box);
+  return html("div", { class: "stack" }, title, gene.field, box);
 }
 
 function clearest(scan, genes) {

@@ -20,7 +20,7 @@ export function heatmap(models, scans, pick) {
   draw(MEASURES[0][0]);
   return html("figure", { class: "chart heatmap" },
     html("figcaption", {}, "Every gene in every cohort"),
-    html("p", { class: "hint" }, "Univariate hazard ratios; above 1, high expression is worse. A dot marks q < 0.05. " +
+    html("p", { class: "hint" }, "Univariate hazard ratios; above 1, high expression is worse. A dot marks q < 0.05; the genes that have most of them stand first. " +
       "Arrow keys move between cells; Enter shows the gene's survival curves."),
     html("ul", { class: "legend" }, legend().map(([tone, text]) => html("li", {}, html("span", { class: `cell-swatch ${tone}` }), text))),
     measure.field, box);
@@ -33,8 +33,8 @@ function legend() {
 function grid(models, scans, measure, pick) {
   const bySymbol = scans.map((scan) => new Map(scan.hazard_ratios.map((row) => [row.gene, ratioOf(row, measure)])));
   const genes = [...new Set(scans.flatMap((scan) => scan.hazard_ratios.map((row) => row.gene)))];
-  const strength = (gene) => Math.max(...bySymbol.map((rows) => Math.abs(Math.log(rows.get(gene)?.value ?? 1))));
-  genes.sort((a, b) => strength(b) - strength(a));
+  const clearness = new Map(genes.map((gene) => [gene, clearIn(bySymbol.map((rows) => rows.get(gene)))]));
+  genes.sort((a, b) => clearness.get(b) - clearness.get(a));
   const heads = models.map((model) => html("th", { scope: "col" }, model.cancer_type, html("span", { class: "endpoint" }, model.endpoint)));
   const rows = genes.map((gene) => html("tr", {}, html("th", { scope: "row" }, gene),
     models.map((model, index) => cell(model, gene, bySymbol[index].get(gene), pick))));
@@ -42,6 +42,12 @@ function grid(models, scans, measure, pick) {
     html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "Gene"), heads)), html("tbody", {}, rows));
   moveByArrows(drawn);
   return scrolled("Hazard ratios by gene and cohort", drawn);
+}
+
+/** In how many cohorts it is clear, and of equals which is clearer. */
+function clearIn(ratios) {
+  const tested = ratios.map((ratio) => ratio?.q).filter(isKnown);
+  return tested.filter((q) => q < 0.05).length + tested.reduce((total, q) => total + (1 - q), 0) / (10 * ratios.length);
 }
 
 function cell(model, gene, ratio, pick) {

@@ -1,7 +1,7 @@
 /** What stands behind an answer: warnings first, and the model's card. */
 
 import { html } from "./elements.js";
-import { dayWords, endpointWords, fixed, learnerWords, monthsWords, scaleWords, withInterval } from "./words.js";
+import { dayWords, endpointWords, fixed, learnerWords, monthsWords, scaleWords, sentence, withInterval } from "./words.js";
 
 /**
  * The banners that nobody may overlook.
@@ -26,7 +26,7 @@ export function warningList(result) {
   if (!result.warnings?.length) return null;
   return html("section", { class: "notice warnings", "aria-label": "Warnings" },
     html("h3", {}, result.warnings.length === 1 ? "A warning" : `${result.warnings.length} warnings`),
-    html("ul", {}, result.warnings.map((warning) => html("li", {}, warning))));
+    html("ul", {}, result.warnings.map((warning) => html("li", {}, sentence(warning)))));
 }
 
 /**
@@ -62,5 +62,5 @@ function followUp(model) {
 function gate(clauses) {
   return html("ul", { class: "gate" }, clauses.map(({ clause, verdict, figure }) =>
     html("li", { class: verdict === "passed" ? "passed" : "not-passed" },
-      html("strong", {}, `${clause.replaceAll("_", " ")}: ${verdict}`), ` ${figure}`)));
+      html("strong", {}, `${sentence(clause.replaceAll("_", " "))}: ${verdict}`), ` ${figure}`)));
 }

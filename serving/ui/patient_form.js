@@ -1,11 +1,14 @@
 /** The form: which model, the profile, and the clinical values that this model reads. */
 
 import { byId, html } from "./elements.js";
+import { clearErrors, showError } from "./field_errors.js";
 import { ProfileTextError, profileText, readProfile } from "./profile_text.js";
 import { ask } from "./service.js";
 import { endpointWords, monthsWords, scaleWords } from "./words.js";
 
 const OWN = "own";
+/** Of a file that is no profile. */
+const LONGEST_SHOWN = 2000;
 const SCALES = ["log2_tpm_1", "log2_tpm_0001", "log2_rsem_1", "log2_fpkm_uq_1", "tpm", "rsem", "fpkm_uq", "counts", "microarray_log2", "zscore"];
 const CHOICES = {
   sex: ["female", "male"], stage: ["I", "II", "III", "IV"], grade: ["G1", "G2", "G3", "G4"],
@@ -57,7 +60,7 @@ export class PatientForm {
   showReference() {
     const { zscore_reference: reference } = this.model;
     byId("reference-field").hidden = valueOf("scale") !== "zscore";
-    const options = reference ? [[reference, `${reference} (the model's)`]] : [];
+    const options = reference ? [[reference, `the model's: ${reference}`]] : [];
     options.push([OWN, "a reference of their own"]);
     byId("reference").replaceChildren(...options.map(([value, text]) => html("option", { value }, text)));
   }
@@ -88,12 +91,14 @@ export class PatientForm {
    * @param {string} text
    */
   take(text) {
+    clearErrors();
     let read;
     try {
       read = readProfile(text);
     } catch (error) {
       if (!(error instanceof ProfileTextError)) throw error;
-      setValue("profile", text.slice(0, 200_000));
+      setValue("profile", text.slice(0, LONGEST_SHOWN));
+      showError("profile", error.message);
       return;
     }
     const { cancerType, endpoint, scale, reference } = read.stated;
@@ -172,12 +177,13 @@ function takeFiles(take) {
   const read = async (file) => { if (file) take(await file.text()); };
   byId("choose-file").addEventListener("click", () => chosen.click());
   chosen.addEventListener("change", async () => { await read(chosen.files?.[0]); chosen.value = ""; });
-  area.addEventListener("dragover", (event) => { event.preventDefault(); area.classList.add("over"); });
-  area.addEventListener("dragleave", () => area.classList.remove("over"));
-  area.addEventListener("drop", (event) => {
+  // Wherever on the page it is dropped: elsewhere the browser would leave the page and open the file.
+  document.addEventListener("dragover", (event) => { event.preventDefault(); area.classList.add("over"); });
+  document.addEventListener("dragleave", () => area.classList.remove("over"));
+  document.addEventListener("drop", (event) => {
     event.preventDefault();
     area.classList.remove("over");
-    read(/** @type {DragEvent} */ (event).dataTransfer?.files[0]);
+    read(event.dataTransfer?.files[0]);
   });
 }
 

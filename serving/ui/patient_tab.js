@@ -7,6 +7,7 @@ import { PatientForm } from "./patient_form.js";
 import { ProfileTextError } from "./profile_text.js";
 import { ServiceProblem, score } from "./service.js";
 import { askedHorizons } from "./survival_chart.js";
+import { sentence } from "./words.js";
 
 /** @param {any[]} models as `/models` returns them */
 export function startPatientTab(models) {
@@ -47,11 +48,12 @@ function showProblem(error, form) {
   if (error instanceof ProfileTextError) {
     showError("profile", error.message);
   } else if (error instanceof ServiceProblem) {
-    showError(fieldAtFault(error, form.clinicalColumns), sentence(error.message));
+    showError(fieldAtFault(error, form.clinicalColumns), ofThePatient(error.message));
   } else {
     throw error;
   }
   announce("Not scored: see the message.");
 }
 
-const sentence = (text) => text[0].toUpperCase() + text.slice(1);
+/** What the service says of the one profile that it was sent. */
+const ofThePatient = (text) => sentence(text.replace(/^profile 'patient': /, ""));

@@ -4,6 +4,8 @@ import { svg } from "./elements.js";
 import { isKnown } from "./words.js";
 
 const MIDDLE = 11;
+/** Hazard ratios between these are left out where there is little room. */
+const BETWEEN = new Set([0.67, 1.5]);
 
 /**
  * A point with its interval.
@@ -43,7 +45,7 @@ export function bar(place, value, tone) {
 export function axisRow(place, ticks) {
   return row(ticks.flatMap((tick) => [
     svg("line", { class: "axis", x1: share(place(tick)), x2: share(place(tick)), y1: 0, y2: 5 }),
-    svg("text", { class: "tick", x: share(place(tick)), y: 18, "text-anchor": "middle" }, tick),
+    svg("text", { class: BETWEEN.has(tick) ? "tick minor" : "tick", x: share(place(tick)), y: 18, "text-anchor": "middle" }, String(tick).replace("-", "−")),
   ]));
 }
 

@@ -9,7 +9,7 @@ import { aliveWords, endpointWords, isKnown, monthsWords, percent, range } from 
 /** @typedef {import("./service.js").SurvivalPoint} SurvivalPoint */
 
 const MOST_HORIZONS = 100;
-const LEFT = 46;
+const LEFT = 50;
 const TOP = 30;
 
 /**

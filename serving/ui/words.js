@@ -15,6 +15,7 @@ const LEARNERS = {
   boosted: "boosted trees",
   clinical_only: "clinical values only",
   clinical_boosted: "boosted trees on clinical values only",
+  auto_clinical: "all learners on clinical values only, weighed",
   kaplan_meier: "Kaplan–Meier (no covariate)",
   best_single_gene: "best single gene",
 };
@@ -78,6 +79,9 @@ export const monthsWords = (months) => String(Math.round(10 * months) / 10);
 
 /** @param {string} timestamp ISO 8601 */
 export const dayWords = (timestamp) => timestamp.slice(0, 10);
+
+/** With a capital letter. @param {string} text */
+export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** @param {number | null | undefined} value @returns {value is number} */
 export const isKnown = (value) => typeof value === "number" && Number.isFinite(value);
