@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from serving.schemas import Endpoint, Figure, ProfileRequest, Scale
+from serving.schemas import Count, Endpoint, Figure, Probability, ProfileRequest, Scale
 from serving.wire import Wire
 
 
@@ -14,11 +14,11 @@ class GroupCurve(Wire):
     """A Kaplan–Meier curve of one side of a gene's median split; its lists are of one length."""
 
     group: Literal["high", "low"] = Field(description="Strictly above the gene's median, or not.")
-    months: list[float] = Field(description="From diagnosis.")
-    survival: list[float] = Field(description="The probability of being free of the event beyond then.")
-    lower: list[float | None] = Field(description="End of the 95 % interval; null where there is none.")
-    upper: list[float | None]
-    at_risk: list[int] = Field(description="Patients of the group who were followed until then.")
+    months: list[Annotated[float, Field(ge=0)]] = Field(description="From diagnosis.")
+    survival: list[Probability] = Field(description="The probability of being free of the event beyond then.")
+    lower: list[Probability | None] = Field(description="End of the 95 % interval; null where there is none.")
+    upper: list[Probability | None]
+    at_risk: list[Count] = Field(description="Patients of the group who were followed until then.")
 
 
 class GeneCurves(Wire):

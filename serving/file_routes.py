@@ -44,9 +44,16 @@ class FileQuery(Wire):
     endpoint: Endpoint = Field(default="OS")
     scale: Scale = Field(description="The scale of every expression value in the file.")
     zscore_reference: Name | None = Field(default=None, description="As in `/score`.")
-    horizons_months: str | None = Field(default=None, description="Divided by commas.", examples=["12,36"])
+    horizons_months: str | None = Field(
+        default=None,
+        description="Months from diagnosis, divided by commas; the model's own if left out.",
+        examples=["12,36"],
+        json_schema_extra={"pattern": r"^[0-9]+(\.[0-9]+)?(,[0-9]+(\.[0-9]+)?)*$"},
+    )
     contributions: bool = Field(default=False, description="In lines of JSON only.")
-    format: str | None = Field(default=None, description=f"{', '.join(FORMATS)}, where Content-Type does not tell.")
+    format: str | None = Field(
+        default=None, description="Where Content-Type does not tell.", json_schema_extra={"enum": list(FORMATS)}
+    )
 
 
 class FileDesk(Protocol):

@@ -70,13 +70,12 @@ class Examples:
         chosen = {"horizons_months": list(self.horizons_months), "contributions": False, "hazard_ratios": False}
         return {**self.request, "profiles": [alive], **chosen}
 
-    @property
-    def table(self) -> str:
-        """The same patient as a CSV file."""
+    def table(self, delimiter: str) -> str:
+        """Return the same patient as a file."""
         (profile,) = self.request["profiles"]
         columns = {"id": profile["id"], **profile["expression"], **(profile["clinical"] or {})}
         sink = io.StringIO()
-        csv.writer(sink, lineterminator="\n").writerows([columns, columns.values()])
+        csv.writer(sink, delimiter=delimiter, lineterminator="\n").writerows([columns, columns.values()])
         return sink.getvalue()
 
 

@@ -143,8 +143,8 @@ def _score_file(examples: Examples) -> dict[str, Any]:
     bodies: dict[str, Any] = {
         name: {"schema": _BINARY} for name in (_ANY_BYTES, *MEDIA_TYPES) if not name.startswith("text/")
     }
-    bodies |= {CSV: {"schema": _TEXT, "example": examples.table}}
-    bodies |= {"text/tab-separated-values": {"schema": _TEXT, "example": examples.table.replace(",", "\t")}}
+    bodies |= {CSV: {"schema": _TEXT, "example": examples.table(",")}}
+    bodies |= {"text/tab-separated-values": {"schema": _TEXT, "example": examples.table("\t")}}
     return {
         **_operation("scoreFile", "Score a file of patients", "scores", answers, refused),
         "description": "One row a patient: `id`, genes under any of their names, and the clinical covariates; CSV and "

@@ -23,7 +23,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "upload-timeout": (408, "The request body did not arrive in time"),
     "body-too-large": (413, "The request body is too large"),
     "address-too-long": (414, "The address is too long"),
-    "unsupported-media-type": (415, "The request body is not JSON"),
+    "unsupported-media-type": (415, "The request body is of a kind that is not taken here"),
     "invalid-request": (422, "The request is not valid"),
     "not-scorable": (422, "The request cannot be scored"),
     "too-many-requests": (429, "Too much was asked for in a minute"),

@@ -15,8 +15,8 @@ _NO_REPLICATES = "null where the model's bundle holds no bootstrap replicates"
 class SurvivalPoint(Wire):
     """The probability of being free of the event at a horizon, the patient's and the reference cohort's."""
 
-    horizon_months: float = Field(description="From diagnosis.", examples=[36.0])
-    probability: float = Field(ge=0, le=1, examples=[0.81])
+    horizon_months: float = Field(gt=0, description="Months from diagnosis.", examples=[36.0])
+    probability: float = Field(ge=0, le=1, description="Survival to the horizon.", examples=[0.81])
     lower: float | None = Field(ge=0, le=1, description=f"End of the 95 % interval; {_NO_REPLICATES}.")
     upper: float | None = Field(ge=0, le=1)
     cohort_probability: float | None = Field(ge=0, le=1, description="The reference cohort's Kaplan–Meier estimate.")
@@ -28,9 +28,11 @@ class SurvivalPoint(Wire):
 class MedianSurvivalBlock(Wire):
     """The months from diagnosis by which half of such patients have had the event."""
 
-    months: float | None = Field(description="null where it is not reached within the model's `horizon_months_max`.")
-    lower: float | None = Field(description="End of the 95 % interval; null where that end is not reached.")
-    upper: float | None
+    months: float | None = Field(
+        ge=0, description="null where it is not reached within the model's `horizon_months_max`."
+    )
+    lower: float | None = Field(ge=0, description="End of the 95 % interval; null where that end is not reached.")
+    upper: float | None = Field(ge=0)
     words: str = Field(examples=["34 months (20 to 61)", "not reached within 120 months"])
 
 
@@ -40,7 +42,7 @@ class DistanceBlock(Wire):
     joint_percentile: float = Field(
         ge=0, le=100, description="Share of the cohort's own patients, held back, who lie nearer."
     )
-    warned_above: float = Field(ge=0, le=100)
+    warned_above: float = Field(ge=0, le=100, description="A percentile above it is warned of.")
     genes_outside: list[str] = Field(description="Genes beyond all that the cohort had.")
 
 
@@ -50,7 +52,7 @@ class Result(Wire):
     id: str
     variant: Literal["clinical", "genes_only"] | None = Field(default=None, description="Which twin answered.")
     linear_predictor: float | None = Field(
-        default=None, description="Log relative hazard against the cohort's mean; higher is worse."
+        default=None, description="Log relative hazard (natural logarithm) against the cohort's mean; higher is worse."
     )
     risk_percentile: float | None = Field(
         default=None, ge=0, le=100, description="Among the reference cohort's patients; higher is worse."
@@ -60,7 +62,7 @@ class Result(Wire):
         default=None, description="With `survived_months`, given that the patient is alive then."
     )
     median_survival: MedianSurvivalBlock | None = None
-    survived_months: float | None = None
+    survived_months: float | None = Field(default=None, gt=0, description="As the request said, in months.")
     contributions: dict[str, float] | None = Field(
         default=None,
         description="Of each covariate to the linear predictor, the largest first; null if not asked for. Exact for "

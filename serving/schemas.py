@@ -30,9 +30,20 @@ def _known_scale(value: str) -> str:
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Endpoint = Annotated[str, AfterValidator(_known_endpoint), Field(json_schema_extra={"enum": list(ENDPOINTS)})]
+Endpoint = Annotated[
+    str,
+    AfterValidator(_known_endpoint),
+    Field(
+        description="Overall (OS), disease-specific (DSS), disease-free (DFI) or progression-free survival (PFI).",
+        json_schema_extra={"enum": list(ENDPOINTS)},
+    ),
+]
 Scale = Annotated[str, AfterValidator(_known_scale), Field(json_schema_extra={"enum": list(SCALES)})]
 Months = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+#: High against low expression; above 1: high is worse.
+Ratio = Annotated[float, Field(ge=0)]
 
 
 class ProfileRequest(Wire):
@@ -41,19 +52,21 @@ class ProfileRequest(Wire):
     id: Name = Field(description="Any name that is unique within the request; it comes back with the result.")
     expression: dict[Name, float] = Field(
         min_length=1,
-        description="Expression by gene: symbol, previous symbol, alias, Ensembl or Entrez identifier. "
-        "Genes that the model does not use are ignored; a gene without a value is left out.",
+        description="Expression by gene, on the `scale` of the request: symbol, previous symbol, alias, Ensembl or "
+        "Entrez identifier. Genes that the model does not use are ignored; a gene without a value is left out.",
+        examples=[{"CD44": 7.6, "CXCR4": 5.5, "ENSG00000090339": 5.3}],
     )
     clinical: dict[Name, float | str | None] | None = Field(
         default=None,
-        description="Clinical covariates (`age` in years, `sex`, `stage`, `grade`); without them the genes-only "
-        "variant of the model answers.",
+        description="Clinical covariates: `age` in years (0 to 120), `sex` (female, male), `stage` (I to IV, also "
+        "`Stage IIIA`), `grade` (G1 to G4); null for what is not known. Without any the genes-only variant answers.",
         examples=[{"age": 61, "sex": "female", "stage": "III", "grade": "G3"}],
     )
     survived_months: Months | None = Field(
         default=None,
-        description="How long the patient is alive already, from diagnosis: survival is then given that. Horizons "
-        "still count from diagnosis; the model's own that are survived are left out.",
+        description="How long the patient is alive already, in months from diagnosis: survival is then given that. "
+        "Horizons still count from diagnosis; the model's own that are survived are left out.",
+        examples=[6],
     )
 
 
@@ -62,7 +75,7 @@ class ScoreRequest(Wire):
 
     cancer_type: Name = Field(description="TCGA's code of the cancer type; see `/cancer-types`.", examples=["KIRC"])
     endpoint: Endpoint = Field(examples=["OS"])
-    scale: Scale = Field(description="The scale of every expression value in the request.")
+    scale: Scale = Field(description="The scale of every expression value in the request.", examples=["log2_tpm_1"])
     zscore_reference: Name | None = Field(
         default=None,
         description=f"What z-scores refer to: the model's own reference by name, or `{OWN_REFERENCE}` (also where "
@@ -72,9 +85,10 @@ class ScoreRequest(Wire):
         default=None,
         min_length=1,
         max_length=100,
-        description="Where survival is asked for; the model's own if left out.",
+        description="Where survival is asked for, in months from diagnosis; the model's own if left out.",
+        examples=[[12, 36, 60]],
     )
-    profiles: list[ProfileRequest] = Field(min_length=1)
+    profiles: list[ProfileRequest] = Field(min_length=1, description="The patients; their ids differ.")
     contributions: bool = Field(default=True, description="Whether to divide each linear predictor among covariates.")
     hazard_ratios: bool = Field(
         default=True, description="Whether to repeat the univariate scan in the answer; see `/hazard-ratios`."
@@ -100,10 +114,10 @@ class CovariateBlock(Wire):
 class VariantBlock(Wire):
     """One of the two twins of a model, and its out-of-fold figures."""
 
-    learner: str
-    n_genes: int
-    clinical: list[str]
-    covariates: dict[str, CovariateBlock]
+    learner: str = Field(examples=["penalised_cox"])
+    n_genes: Count
+    clinical: list[str] = Field(description="The clinical covariates that it reads.")
+    covariates: dict[str, CovariateBlock] = Field(description="By the name that they have in `contributions`.")
     metrics: dict[str, Figure] = Field(description="Out-of-fold; `concordance_harrell`, `concordance_uno`, …")
 
 
@@ -133,12 +147,12 @@ class ModelBlock(Wire):
     scale: str
     zscore_reference: str | None
     cohort: str = Field(description="What it was trained on.")
-    n_patients: int
-    n_events: int
-    median_follow_up_months: float | None
-    horizons_months: list[float]
-    horizon_months_max: float = Field(description="Beyond it nothing is answered.")
-    gate: list[GateClause]
+    n_patients: Count
+    n_events: Count
+    median_follow_up_months: Months | None = Field(description="Reverse Kaplan–Meier; null where not reached.")
+    horizons_months: list[Months] = Field(description="Where survival is answered unless other horizons are asked for.")
+    horizon_months_max: Months = Field(description="Months from diagnosis beyond which nothing is answered.")
+    gate: list[GateClause] = Field(description="What it had to show to become champion.")
     created: str
     data_digest: str
     bundle_digest: str
@@ -150,26 +164,26 @@ class HazardRatio(Wire):
     """The univariate scan of one gene; hazard ratios above 1 mean that high expression is worse."""
 
     gene: str
-    n: int
-    events: int
-    hazard_ratio_per_sd: float | None = Field(description="Per standard deviation of the cohort's normal scores.")
-    hazard_ratio_per_sd_lower: float | None
-    hazard_ratio_per_sd_upper: float | None
-    p_per_sd: float | None
-    q_per_sd: float | None
-    hazard_ratio_per_unit: float | None = Field(description="Per unit of the expression as the cohort supplies it.")
-    hazard_ratio_per_unit_lower: float | None
-    hazard_ratio_per_unit_upper: float | None
-    p_per_unit: float | None
-    hazard_ratio_median_split: float | None = Field(description="Strictly above the median against the others.")
-    hazard_ratio_median_split_lower: float | None
-    hazard_ratio_median_split_upper: float | None
-    p_median_split: float | None
-    q_median_split: float | None
+    n: Count = Field(description="Patients with a value.")
+    events: Count
+    hazard_ratio_per_sd: Ratio | None = Field(description="Per standard deviation of the cohort's normal scores.")
+    hazard_ratio_per_sd_lower: Ratio | None = Field(description="End of its 95 % interval.")
+    hazard_ratio_per_sd_upper: Ratio | None
+    p_per_sd: Probability | None
+    q_per_sd: Probability | None = Field(description="Adjusted for all genes of the panel.")
+    hazard_ratio_per_unit: Ratio | None = Field(description="Per unit of the expression as the cohort supplies it.")
+    hazard_ratio_per_unit_lower: Ratio | None
+    hazard_ratio_per_unit_upper: Ratio | None
+    p_per_unit: Probability | None
+    hazard_ratio_median_split: Ratio | None = Field(description="Strictly above the median against the others.")
+    hazard_ratio_median_split_lower: Ratio | None
+    hazard_ratio_median_split_upper: Ratio | None
+    p_median_split: Probability | None
+    q_median_split: Probability | None
     direction: str | None
-    published_hazard_ratio: float | None = Field(description="Table 2, turned to high against low.")
-    published_hazard_ratio_as_printed: float | None = Field(description="Table 2 as printed: low against high.")
-    published_p: float | None
+    published_hazard_ratio: Ratio | None = Field(description="Table 2, turned to high against low.")
+    published_hazard_ratio_as_printed: Ratio | None = Field(description="Table 2 as printed: low against high.")
+    published_p: Probability | None
     literature_direction: str | None
     evidence: EvidenceBlock | None = Field(description="What the review's tables say of the gene; null if nothing.")
 
@@ -192,11 +206,11 @@ class CancerTypeEntry(Wire):
     alias: Literal["champion", "candidate"]
     exploratory: bool
     simulated: bool
-    scale: str
-    n_patients: int
-    n_events: int
-    concordance: Figure
-    horizon_months_max: float
+    scale: str = Field(description="The scale that it was trained on.")
+    n_patients: Count
+    n_events: Count
+    concordance: Figure = Field(description="Harrell's, out-of-fold.")
+    horizon_months_max: Months = Field(description="Months from diagnosis beyond which nothing is answered.")
 
 
 class CancerTypes(Wire):
@@ -243,8 +257,8 @@ class Health(Wire):
     """What is loaded."""
 
     status: Literal["ready"]
-    models: int
-    registry_reachable: bool
+    models: Count = Field(description="How many models answer.")
+    registry_reachable: bool = Field(description="Whether the source of the models answered when last asked.")
     registry_answered_at: str | None = Field(description="When it last answered (ISO 8601, UTC).")
     served_since: dict[str, str] = Field(description=f"By model: {_SINCE}")
     refused_since: dict[str, str] = Field(description=f"By model that is not served as registered: {_SINCE}")
