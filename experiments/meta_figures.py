@@ -34,7 +34,8 @@ MISSING = "–"
 CAPTION = (
     "Squares: Cox models of this gene alone in each cohort, their area the weight in the mean; lines: 95 % Wald "
     "intervals, an arrow where they leave the picture. Diamond: mean over cohorts, random effects by restricted "
-    "maximum likelihood, 95 % interval by Hartung and Knapp. Above 1: higher expression is worse. "
+    "maximum likelihood, 95 % interval by Hartung and Knapp with its variance held at no less than a common effect's. "
+    "Above 1: higher expression is worse. "
 )
 
 
@@ -97,7 +98,7 @@ def forest_of_cohorts(
         figure,
         title=f"{gene} over {pooled.n_cohorts} cohorts",
         subtitle=f"{subject}: {_heterogeneity_words(pooled)}",
-        caption=CAPTION + _prediction_words(pooled),
+        caption=CAPTION + _as_found_words(pooled) + _prediction_words(pooled),
         simulated=simulated,
     )
     return figure
@@ -115,7 +116,10 @@ def _intervals(estimates: CohortHazardRatios) -> tuple[Floats, Floats, Floats]:
 def _ratios_shown(estimates: CohortHazardRatios, pooled: PooledHazardRatio) -> tuple[float, float]:
     """Return the ends of the axis: all estimates in it, and as much of their intervals as a reader can compare."""
     ratio, lower, upper = _intervals(estimates)
-    lowest, highest = (pooled.log_lower, pooled.log_prediction_lower), (pooled.log_upper, pooled.log_prediction_upper)
+    lowest, highest = (
+        (pooled.log_held_lower, pooled.log_held_prediction_lower),
+        (pooled.log_held_upper, pooled.log_held_prediction_upper),
+    )
     low = np.clip(np.nanmin([*lower, *np.exp(lowest)]), RATIOS_SHOWN[0], 0.8)
     high = np.clip(np.nanmax([*upper, *np.exp(highest)]), 1.25, RATIOS_SHOWN[1])
     return float(min(low, np.nanmin(ratio)) * 0.9), float(max(high, np.nanmax(ratio)) * 1.1)
@@ -137,12 +141,12 @@ def _draw_cohorts(axes: Axes, estimates: CohortHazardRatios, weights: Floats) ->
 
 def _draw_mean(axes: Axes, pooled: PooledHazardRatio, row: float) -> None:
     """Draw the diamond, and below it the prediction interval; the axis cuts off what it does not reach."""
-    lower, upper = np.exp([pooled.log_lower, pooled.log_upper])
+    lower, upper = np.exp([pooled.log_held_lower, pooled.log_held_upper])
     corners = [(lower, row), (pooled.hazard_ratio, row - 0.32), (upper, row), (pooled.hazard_ratio, row + 0.32)]
     axes.add_patch(Polygon(corners, closed=True, facecolor=INK, edgecolor=INK, zorder=3))
     axes.axvline(pooled.hazard_ratio, color=INK, linewidth=0.7, linestyle=(0, (2, 3)))
-    if np.isfinite(pooled.log_prediction_lower):
-        ends = np.exp([pooled.log_prediction_lower, pooled.log_prediction_upper])
+    if np.isfinite(pooled.log_held_prediction_lower):
+        ends = np.exp([pooled.log_held_prediction_lower, pooled.log_held_prediction_upper])
         axes.hlines(row + 0.85, *ends, color=INK, linewidth=3, alpha=0.55)
 
 
@@ -154,10 +158,10 @@ def _write_columns(axes: Axes, estimates: CohortHazardRatios, pooled: PooledHaza
         for row, (weight, ratio) in enumerate(zip(pooled.weights, ratios, strict=True))
     ]
     below = len(rows) + 0.3
-    mean = ratio_words(pooled.hazard_ratio, *np.exp([pooled.log_lower, pooled.log_upper]))
+    mean = ratio_words(pooled.hazard_ratio, *np.exp([pooled.log_held_lower, pooled.log_held_upper]))
     rows += [(-1.0, "weight", "HR (95 % interval)"), (below, _percent(1.0), mean)]
-    if np.isfinite(pooled.log_prediction_lower):
-        lower, upper = np.exp([pooled.log_prediction_lower, pooled.log_prediction_upper])
+    if np.isfinite(pooled.log_held_prediction_lower):
+        lower, upper = np.exp([pooled.log_held_prediction_lower, pooled.log_held_prediction_upper])
         rows.append((below + 0.85, "", f"{lower:.2f} to {upper:.2f}"))
     for row, weight, ratio in rows:
         for at, words, side in ((WEIGHT_AT, weight, "right"), (RATIO_AT, ratio, "left")):
@@ -172,7 +176,7 @@ def _label(axes: Axes, estimates: CohortHazardRatios, pooled: PooledHazardRatio,
     names = [f"{name}: {events} of {patients}" for name, patients, events in counted]
     below = len(names) + 0.3
     ticks: dict[float, str] = {-1.0: "Cohort: events of patients", **dict(enumerate(names)), below: "Mean over cohorts"}
-    if np.isfinite(pooled.log_prediction_lower):
+    if np.isfinite(pooled.log_held_prediction_lower):
         ticks[below + 0.85] = "Prediction, another cohort"
     axes.set_yticks(list(ticks), list(ticks.values()), fontsize=SMALL)
     axes.tick_params(axis="y", length=0)
@@ -188,8 +192,16 @@ def _heterogeneity_words(pooled: PooledHazardRatio) -> str:
     share = (
         f"I² {_percent(pooled.i_squared)} ({100 * pooled.i_squared_lower:.0f} to {_percent(pooled.i_squared_upper)})"
     )
-    words = f"mean {p_words(pooled.p_value)}; {share}, heterogeneity {p_words(pooled.p_heterogeneity)}"
+    words = f"mean {p_words(pooled.held_p_value)}; {share}, heterogeneity {p_words(pooled.p_heterogeneity)}"
     return f"{words}. {pooled.remark.capitalize()}" if pooled.remark else words
+
+
+def _as_found_words(pooled: PooledHazardRatio) -> str:
+    """Give Hartung and Knapp's own interval where it is not the one that is drawn."""
+    if pooled.held_standard_error < 1.005 * pooled.standard_error:
+        return ""
+    lower, upper = np.exp([pooled.log_lower, pooled.log_upper])
+    return f"Not held it is {lower:.2f} to {upper:.2f}, for the cohorts agree by chance. "
 
 
 def _prediction_words(pooled: PooledHazardRatio) -> str:

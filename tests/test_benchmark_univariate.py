@@ -24,7 +24,7 @@ def found(**changes) -> UnivariateBenchmark:
     about = {"created": "2026-01-02T03:04:05+00:00", "code_version": "0.1.0+abc", "commit": "", "processors": 2,
              "load": "0.1", "patients": 500, "events": 120, "genes": 20_000, "R": "R version 4"}  # fmt: skip
     timed = tuple(Timed(name, 1000, (3.0, 1.0, 2.0) if name == "kernel" else (400.0, 600.0, 500.0)) for name in names)
-    agreement = (Agreement("UVM/OS", 19_532, 19_117, 5.7e-11, 7.9e-13, 394, (), ("CD44",)),)
+    agreement = (Agreement("UVM/OS", 19_532, 19_117, 5.7e-11, 7.9e-13, 394, (), ("CD44",), ("UCN3",)),)
     return UnivariateBenchmark(about, timed, 3.2, agreement, **changes)
 
 
@@ -45,7 +45,7 @@ def test_the_tables_say_the_figures_targets_and_disagreements(tmp_path):
         "1.7 ×",
         "3.2 copies",
         "5.7e-11",
-        "| none | CD44 |",
+        "| none | CD44 | UCN3 |",
         "R version 4",
     ):
         assert words in text

@@ -18,6 +18,7 @@ from training.scan.between_cohorts import CohortEstimates, restricted_maximum
 from training.scan.meta_analysis import (
     NO_COHORT,
     ONE_COHORT,
+    TOO_ALIKE,
     TWO_COHORTS,
     PooledHazardRatio,
     PoolingError,
@@ -31,7 +32,8 @@ from training.univariate_cox import cox_univariate
 ORACLES = Path(__file__).parent / "oracles"
 ORACLE = json.loads((ORACLES / "meta_analysis.json").read_text())
 #: What needs three cohorts; metafor gives it for two.
-PREDICTION = ("log_prediction_lower", "log_prediction_upper", "prediction_degrees_of_freedom")
+PREDICTION = ("log_prediction_lower", "log_prediction_upper", "log_held_prediction_lower", "log_held_prediction_upper",
+              "prediction_degrees_of_freedom")  # fmt: skip
 COLUMNS = ["log_hazard_ratio", "standard_error"]
 
 
@@ -98,9 +100,17 @@ def test_two_equal_standard_errors_by_hand():
     np.testing.assert_allclose(pooled.weights, [0.5, 0.5], rtol=1e-14)
 
 
+def test_an_interval_is_held_at_that_of_a_common_effect():
+    pooled = pooled_hazard_ratio([0.35, 0.34, 0.36], [0.3, 0.2, 0.25])
+    common = 1 / np.sqrt(np.sum(1 / np.square([0.3, 0.2, 0.25])))
+    assert pooled.standard_error < common / 5
+    assert pooled.held_standard_error == pytest.approx(common, rel=1e-12)
+    assert pooled.remark == TOO_ALIKE
+
+
 def test_two_cohorts_are_flagged_and_predict_nothing():
     pooled = pooled_hazard_ratio([0.1, np.nan, 0.4], [0.2, 0.1, 0.3])
-    assert (pooled.n_cohorts, pooled.remark) == (2, TWO_COHORTS)
+    assert (pooled.n_cohorts, pooled.remark) == (2, f"{TWO_COHORTS}; {TOO_ALIKE}")
     assert np.isnan([getattr(pooled, name) for name in PREDICTION]).all()
     assert pooled.weights[1] == 0
 
@@ -122,7 +132,7 @@ def test_genes_that_few_cohorts_have_are_remarked_and_the_others_pooled_as_if_al
     value = np.array([[0.1, 0.5, -0.2], [0.1, np.nan, np.nan], [np.nan] * 3, [0.3, np.nan, 0.2]])
     error = np.where(np.isfinite(value), 0.2, np.nan)
     pooled = pooled_hazard_ratios(value, error)
-    assert list(pooled.remark) == ["", ONE_COHORT, NO_COHORT, TWO_COHORTS]
+    assert list(pooled.remark) == ["", ONE_COHORT, NO_COHORT, f"{TWO_COHORTS}; {TOO_ALIKE}"]
     assert list(pooled.n_cohorts) == [3, 1, 0, 2]
     table = pooled.table()
     estimates = ["log_hazard_ratio", "lower", "p_value", "tau_squared", "tau_squared_upper", "i_squared", "cochran_q"]

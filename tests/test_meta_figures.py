@@ -48,9 +48,13 @@ def test_squares_lines_diamond_and_prediction_stand_where_the_estimates_are():
     ends = [lines.get_segments()[0][:, 0] for lines in figure.findobj(LineCollection)]
     expected = given.log_hazard_ratio[:, None] + 1.959963985 * np.outer(given.standard_error, [-1, 1])
     np.testing.assert_allclose(ends[:4], np.exp(expected), rtol=1e-8)
-    np.testing.assert_allclose(ends[4], np.exp([pooled.log_prediction_lower, pooled.log_prediction_upper]), rtol=1e-12)
+    np.testing.assert_allclose(
+        ends[4], np.exp([pooled.log_held_prediction_lower, pooled.log_held_prediction_upper]), rtol=1e-12
+    )
     (diamond,) = (patch.get_xy()[:, 0] for patch in figure.findobj(Polygon) if len(patch.get_xy()) == 5)
-    assert (diamond.min(), diamond.max()) == pytest.approx(np.exp([pooled.log_lower, pooled.log_upper]), rel=1e-12)
+    assert (diamond.min(), diamond.max()) == pytest.approx(
+        np.exp([pooled.log_held_lower, pooled.log_held_upper]), rel=1e-12
+    )
     assert diamond[1] == pytest.approx(pooled.hazard_ratio, rel=1e-12)
 
 
@@ -59,9 +63,21 @@ def test_the_words_give_the_mean_the_heterogeneity_and_the_degrees_of_freedom():
     said = words(figure).replace("\n", " ")
     assert "CD44 over 4 cohorts" in said
     assert f"I² {100 * pooled.i_squared:.0f} %" in said
-    assert f"{pooled.hazard_ratio:.2f} ({np.exp(pooled.log_lower):.2f} to {np.exp(pooled.log_upper):.2f})" in said
+    assert (
+        f"{pooled.hazard_ratio:.2f} ({np.exp(pooled.log_held_lower):.2f} to {np.exp(pooled.log_held_upper):.2f})"
+        in said
+    )
     assert "3 degrees of freedom" in said
     assert "cohort B: 11 of 55" in said
+
+
+def test_where_cohorts_agree_by_chance_both_intervals_are_given():
+    figure, pooled = drawn(estimates([0.35, 0.34, 0.36], [0.3, 0.2, 0.25]))
+    said = words(figure).replace("\n", " ")
+    (diamond,) = (patch.get_xy()[:, 0] for patch in figure.findobj(Polygon) if len(patch.get_xy()) == 5)
+    assert diamond.max() - diamond.min() > 5 * (np.exp(pooled.log_upper) - np.exp(pooled.log_lower))
+    assert f"Not held it is {np.exp(pooled.log_lower):.2f} to {np.exp(pooled.log_upper):.2f}" in said
+    assert "estimates agree by chance" in said.lower()
 
 
 def test_two_cohorts_are_flagged_and_have_no_prediction_interval():

@@ -16,6 +16,7 @@ from scipy.stats import norm
 from training.compiled import compiled
 from training.scan import cox_kernel
 from training.scan.risk_layout import RiskLayout, risk_layout
+from training.scan.steep_kernel import fit_steep
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -74,18 +75,23 @@ class UnivariateCox:
     @property
     def hazard_ratio(self) -> Floats:
         """Hazard ratio per unit of the covariate."""
-        return np.exp(self.coefficient)
+        return _ratio(self.coefficient)
 
     @property
     def lower(self) -> Floats:
         """Lower end of the hazard ratio's 95 % Wald interval."""
-        return np.exp(self.coefficient - Z95 * self.standard_error)
+        return _ratio(self.coefficient - Z95 * self.standard_error)
 
     @property
     def upper(self) -> Floats:
         """Upper end of the hazard ratio's 95 % Wald interval."""
-        with np.errstate(over="ignore"):
-            return np.exp(self.coefficient + Z95 * self.standard_error)
+        return _ratio(self.coefficient + Z95 * self.standard_error)
+
+
+def _ratio(log_hazard_ratio: Floats) -> Floats:
+    # Per unit of a gene that hardly varies it is more than there are numbers for.
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(log_hazard_ratio))
 
 
 def cox_univariate(
@@ -190,6 +196,9 @@ def _fit_chunk(covariates: Floats, chunk: Positions, *, rows: Positions, layout:
     found = np.full((*blocks.shape[::2], cox_kernel.N_RESULTS), np.nan)
     cox_kernel.fit_blocks(blocks, *layout.structure, layout.transformed, layout.null_log_likelihood, found)
     results[chunk] = found.reshape(-1, cox_kernel.N_RESULTS)[: len(chunk)]
+    for column in chunk[results[chunk, cox_kernel.STATUS] == cox_kernel.NOT_CONVERGED]:
+        values = np.ascontiguousarray(covariates[rows, column])
+        fit_steep(values, *layout.structure, layout.transformed, layout.null_log_likelihood, results[column])
 
 
 def lanes(covariates: Floats, rows: Positions, columns: Positions) -> Floats:

@@ -31,7 +31,7 @@ from training.scan.cox_kernel import LANES, N_RESULTS, fit_blocks
 from training.scan.cut_points import maximally_selected_log_rank
 from training.scan.risk_layout import risk_layout
 from training.scan.scan import ScanSettings, scan_cohort
-from training.univariate_cox import CONSTANT, CONVERGED, SEPARATED, cox_univariate, lanes
+from training.univariate_cox import CONSTANT, CONVERGED, NOT_CONVERGED, SEPARATED, cox_univariate, lanes
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -83,6 +83,8 @@ class Agreement:
     only_ours, only_r : tuple of str
         Genes that we list as separated or constant and R does not, and the other way round; R lists those of which it
         warns, and those to which it gives no coefficient.
+    not_converged : tuple of str
+        Genes that we give up and R estimates.
     """
 
     cohort: str
@@ -93,6 +95,7 @@ class Agreement:
     separated: int
     only_ours: tuple[str, ...]
     only_r: tuple[str, ...]
+    not_converged: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -322,4 +325,5 @@ def _agreement(cohort: Cohort, scratch: Path) -> Agreement:
         separated=int((ours.status == SEPARATED).sum()),
         only_ours=tuple(known.columns[listed & ~listed_by_r]),
         only_r=tuple(known.columns[listed_by_r & ~listed]),
+        not_converged=tuple(known.columns[(ours.status == NOT_CONVERGED) & ~listed_by_r]),
     )

@@ -84,8 +84,9 @@ def markdown(found: UnivariateBenchmark) -> str:
         "the largest relative difference among genes with a finite maximum. Listed are genes that separate the outcome "
         "or are constant; R's list is of those that it warns of, or gives no coefficient.",
         "",
-        "| cohort | genes | with a maximum | coefficient | standard error | separated | listed by us only | by R |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| cohort | genes | with a maximum | coefficient | standard error | separated | listed by us only | by R | not "
+        "converged, R finite |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         *(_agreement(each) for each in found.agreement),
         "",
     ]
@@ -100,7 +101,7 @@ def _race(row: dict[str, object]) -> str:
 
 
 def _agreement(found: Agreement) -> str:
-    lists = (", ".join(genes) or "none" for genes in (found.only_ours, found.only_r))
+    lists = (", ".join(genes) or "none" for genes in (found.only_ours, found.only_r, found.not_converged))
     counts = (f"{found.genes:,}", f"{found.converged:,}")
     differences = (f"{found.coefficient:.1e}", f"{found.standard_error:.1e}")
     return "| " + " | ".join([found.cohort, *counts, *differences, str(found.separated), *lists]) + " |"

@@ -130,26 +130,26 @@ def _cumulants(
         while i >= 0 and stratum[i] == stratum[moment] and time[i] == time[moment]:
             patient = (x[i] * coefficient, 1.0, x[i], 0.0, 0.0)
             if event[i]:
-                dead, n_dead = _together(dead, patient), n_dead + 1
+                dead, n_dead = together(dead, patient), n_dead + 1
                 likelihood, score = likelihood + patient[0], score + x[i]
             else:
-                at_risk = _together(at_risk, patient)
+                at_risk = together(at_risk, patient)
             i -= 1
         for rank in range(n_dead):
             weight = 1 - efron_share * rank / n_dead
             tied = (dead[0], weight * dead[1], dead[2], weight * dead[3], weight * dead[4])
-            largest, total, mean, square, cube = _together(at_risk, tied)
+            largest, total, mean, square, cube = together(at_risk, tied)
             likelihood, score = likelihood - largest - np.log(total), score - mean
             information, skewness = information + square / total, skewness + cube / total
         if n_dead:
-            at_risk = _together(at_risk, dead)
+            at_risk = together(at_risk, dead)
         if i >= 0 and stratum[i] != stratum[moment]:
             at_risk = NOBODY
     return likelihood, score, information, skewness
 
 
 @compiled
-def _together(one: Moments, other: Moments) -> Moments:
+def together(one: Moments, other: Moments) -> Moments:
     """Merge the weighted central moments of two sets of patients, not both empty.
 
     Weights are relative to the largest exponential, so that none overflows, and nothing is subtracted from sums of

@@ -17,6 +17,9 @@ Floats = NDArray[np.float64]
 NO_COHORT = "no cohort has an estimate"
 ONE_COHORT = "one cohort: nothing to pool"
 TWO_COHORTS = "two cohorts: heterogeneity is hardly estimable, no prediction interval"
+TOO_ALIKE = "estimates agree by chance: Hartung and Knapp's interval is too short, use the held one"
+#: Below 1 by no more than this, the mean weighted square makes no difference that is seen.
+ABOUT_ONE = 0.01
 
 
 class PoolingError(PrognosisError):
@@ -36,8 +39,12 @@ class PooledHazardRatio:
         Interval of the mean, from Student's t with `n_cohorts` - 1 degrees of freedom.
     p_value : float
         Of no effect in the mean, from the same distribution.
+    held_standard_error, log_held_lower, log_held_upper, held_p_value : float
+        The same with the variance held at no less than a common effect's: never more certain than the cohorts are.
     log_prediction_lower, log_prediction_upper : float
         Where the log hazard ratio of another cohort is expected; NaN below three cohorts.
+    log_held_prediction_lower, log_held_prediction_upper : float
+        The same about the mean with its variance held.
     prediction_degrees_of_freedom : float
         Of the t distribution of the prediction interval: `n_cohorts` - 1; NaN where there is no interval.
     tau_squared, tau_squared_lower, tau_squared_upper : float
@@ -58,8 +65,14 @@ class PooledHazardRatio:
     log_lower: float
     log_upper: float
     p_value: float
+    held_standard_error: float
+    log_held_lower: float
+    log_held_upper: float
+    held_p_value: float
     log_prediction_lower: float
     log_prediction_upper: float
+    log_held_prediction_lower: float
+    log_held_prediction_upper: float
     prediction_degrees_of_freedom: float
     tau_squared: float
     tau_squared_lower: float
@@ -104,16 +117,23 @@ def pooled_hazard_ratio(log_hazard_ratio: ArrayLike, standard_error: ArrayLike) 
     -----
     As ``metafor::rma(method = "REML", test = "knha")``, ``predict()`` and ``confint()`` of metafor 3.8. The degrees of
     freedom of the prediction interval are one less than the cohorts; Higgins et al. (2009) take two less, and authors
-    differ. Hartung and Knapp's variance is not held above that of a fixed effect, so where estimates agree by chance
-    the interval may be the narrower of the two. The prediction interval takes the variance between cohorts as known:
-    with few cohorts, of which some samples show none, it is too short (in seven with as much variance between as
-    within, it holds some 86 % of further cohorts).
+    differ. The prediction interval takes the variance between cohorts as known: with few cohorts, of which some samples
+    show none, it is too short (in seven with as much variance between as within, it holds some 86 % of further
+    cohorts).
+
+    Hartung and Knapp's variance is :math:`q / \sum w_i` with :math:`q = \sum w_i (y_i - \hat\mu)^2 / (k - 1)`. Where
+    estimates agree by chance :math:`q < 1`, and the interval is shorter than if there were a common effect, of two
+    cohorts absurdly so. A remark says so, and what is called held has :math:`\max(1, q)` in its place: the ad hoc
+    correction of Knapp and Hartung (2003), metafor's ``test = "adhoc"``.
 
     References
     ----------
     IntHout J, Ioannidis JPA, Borm GF. The Hartung-Knapp-Sidik-Jonkman method for random effects meta-analysis is
     straightforward and considerably outperforms the standard DerSimonian-Laird method. BMC Med Res Methodol
     2014;14:25. doi:10.1186/1471-2288-14-25
+
+    Knapp G, Hartung J. Improved tests for a random effects meta-regression with a single covariate. Stat Med
+    2003;22:2693-2710. doi:10.1002/sim.1482
 
     Viechtbauer W. Confidence intervals for the amount of heterogeneity in meta-analysis. Stat Med 2007;26:37-52.
     doi:10.1002/sim.2514
@@ -144,8 +164,14 @@ class PooledHazardRatios:
     log_lower: Floats
     log_upper: Floats
     p_value: Floats
+    held_standard_error: Floats
+    log_held_lower: Floats
+    log_held_upper: Floats
+    held_p_value: Floats
     log_prediction_lower: Floats
     log_prediction_upper: Floats
+    log_held_prediction_lower: Floats
+    log_held_prediction_upper: Floats
     prediction_degrees_of_freedom: Floats
     tau_squared: Floats
     tau_squared_lower: Floats
@@ -169,7 +195,8 @@ class PooledHazardRatios:
         """Return one row a gene; hazard ratios and their intervals beside the logarithms, no weights."""
         columns = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "weights"}
         logarithms = {"hazard_ratio": "log_hazard_ratio", "lower": "log_lower", "upper": "log_upper"}
-        logarithms |= {f"prediction_{end}": f"log_prediction_{end}" for end in ("lower", "upper")}
+        for kind in ("prediction", "held", "held_prediction"):
+            logarithms |= {f"{kind}_{end}": f"log_{kind}_{end}" for end in ("lower", "upper")}
         with np.errstate(over="ignore"):
             return pd.DataFrame(columns | {ratio: np.exp(columns[name]) for ratio, name in logarithms.items()})
 
@@ -206,8 +233,21 @@ def pooled_hazard_ratios(log_hazard_ratio: Floats, standard_error: Floats) -> Po
         n_cohorts=estimates.n,
         **_means(estimates, tau_squared),
         **_heterogeneity(estimates, tau_squared),
-        remark=np.array([NO_COHORT, ONE_COHORT, TWO_COHORTS, ""])[np.minimum(estimates.n, 3)],
+        remark=_remarks(estimates, tau_squared),
     )
+
+
+def _remarks(estimates: CohortEstimates, tau_squared: Floats) -> NDArray[np.str_]:
+    """Say what makes each pooling weak."""
+    few = np.array([NO_COHORT, ONE_COHORT, TWO_COHORTS, ""])[np.minimum(estimates.n, 3)]
+    alike = np.where(_excess_of_squares(estimates, tau_squared) < 1 - ABOUT_ONE, TOO_ALIKE, "")
+    both = np.where((few != "") & (alike != ""), "; ", "")
+    return np.asarray(np.strings.add(np.strings.add(few, both), alike))
+
+
+def _excess_of_squares(estimates: CohortEstimates, tau_squared: Floats) -> Floats:
+    """Return the mean weighted square about the mean: 1 is expected; NaN below two cohorts."""
+    return np.asarray(estimates.q(tau_squared, estimates.every) / _degrees(estimates))
 
 
 def _estimates(log_hazard_ratio: Floats, standard_error: Floats) -> CohortEstimates:
@@ -231,28 +271,29 @@ def _degrees(estimates: CohortEstimates) -> Floats:
 
 
 def _means(estimates: CohortEstimates, tau_squared: Floats) -> dict[str, Floats]:
-    """Return the mean over cohorts with Hartung and Knapp's interval and test, the prediction interval, the weights."""
+    """Return the mean over cohorts and the weights; intervals and tests as Hartung and Knapp have them, and held."""
     weight = estimates.weight(tau_squared, estimates.every)
     degrees = _degrees(estimates)
     predicted = np.where(estimates.n > 2, degrees, np.nan)
     total = np.where(estimates.n > 1, weight.sum(axis=1), np.nan)
     mean = estimates.mean(weight, estimates.every)
-    variance = estimates.q(tau_squared, estimates.every) / degrees / total
-    half = t.ppf(0.975, degrees) * np.sqrt(variance)
-    half_predicted = t.ppf(0.975, predicted) * np.sqrt(variance + tau_squared)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p_value = 2 * t.sf(np.abs(mean) / np.sqrt(variance), degrees)
-    return {
-        "log_hazard_ratio": mean,
-        "standard_error": np.sqrt(variance),
-        "log_lower": mean - half,
-        "log_upper": mean + half,
-        "p_value": p_value,
-        "log_prediction_lower": mean - half_predicted,
-        "log_prediction_upper": mean + half_predicted,
-        "prediction_degrees_of_freedom": predicted,
-        "weights": np.nan_to_num(weight / total[:, None]),
-    }
+    excess = _excess_of_squares(estimates, tau_squared)
+    means: dict[str, Floats] = {"log_hazard_ratio": mean, "prediction_degrees_of_freedom": predicted}
+    for held, factor in (("", excess), ("held_", np.fmax(excess, 1.0))):
+        variance = factor / total
+        half = t.ppf(0.975, degrees) * np.sqrt(variance)
+        half_predicted = t.ppf(0.975, predicted) * np.sqrt(variance + tau_squared)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            p_value = 2 * t.sf(np.abs(mean) / np.sqrt(variance), degrees)
+        means |= {
+            f"{held}standard_error": np.sqrt(variance),
+            f"log_{held}lower": mean - half,
+            f"log_{held}upper": mean + half,
+            f"{held}p_value": p_value,
+            f"log_{held}prediction_lower": mean - half_predicted,
+            f"log_{held}prediction_upper": mean + half_predicted,
+        }
+    return means | {"weights": np.nan_to_num(weight / total[:, None])}
 
 
 def _heterogeneity(estimates: CohortEstimates, tau_squared: Floats) -> dict[str, Floats]:

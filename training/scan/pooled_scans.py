@@ -7,34 +7,39 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
 
 from training.scan.meta_analysis import PoolingError, pooled_hazard_ratios
+from training.scan.multiplicity import with_q
 from training.univariate_cox import CONVERGED
 
 Floats = NDArray[np.float64]
 
 KEY = ["cancer_type", "endpoint", "gene", "cut"]
+#: In place of a status, where a cohort has no such row.
+ABSENT = "lacks the gene"
 #: Not per unit, for scales differ between cohorts; not at an optimal cut, for its hazard ratio is biased in each.
 POOLED_CUTS = ("per_sd", "median", "quantile")
 NEEDED = [*KEY, "n", "events", "status", "log_hazard_ratio", "standard_error"]
 
 
-def pool_scans(scans: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def pool_scans(scans: Mapping[str, pd.DataFrame], family: str = "genes") -> pd.DataFrame:
     """Pool the long tables of several cohorts, row by row of cancer type, endpoint, gene and cut.
 
     Parameters
     ----------
     scans : mapping of str to DataFrame
         Each cohort's scan by the cohort's name.
+    family : str
+        Of `training.scan.multiplicity.FAMILIES`: what q is over.
 
     Returns
     -------
     DataFrame
         One row for each cancer type, endpoint, gene and cut (per SD, median, quantile) in any of the tables, in the
         order of first appearance: ``n``, ``events`` and ``cohorts`` (names) that are pooled; ``left_out``, the
-        cohorts without a finite hazard ratio, with the reason; the columns of `PooledHazardRatios.table`, of which
-        ``p_value`` is called ``p``; ``q``, Benjamini and Hochberg's over the rows of the same cut.
+        cohorts without a finite hazard ratio or without the gene, with the reason; the columns of
+        `PooledHazardRatios.table`, of which ``p_value`` is called ``p`` and ``held_p_value`` ``held_p``; ``q``,
+        Benjamini and Hochberg's over the family.
 
     Raises
     ------
@@ -65,9 +70,16 @@ def pool_scans(scans: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     pooled = pooled_hazard_ratios(matrix("log_hazard_ratio"), matrix("standard_error")).table()
     counts = {name: np.nansum(matrix(name), axis=1).astype(np.int64) for name in ("n", "events")}
-    names = _names(rows.assign(position=position), usable, len(keys))
+    names = _names(_with_absent(rows.assign(position=position), len(keys), list(scans)), len(keys))
     table = keys.to_frame(index=False).assign(**counts, **names)
-    return table.join(pooled.rename(columns={"p_value": "p"})).assign(q=lambda row: _q_values(row["p"], row["cut"]))
+    return with_q(table.join(pooled.rename(columns={"p_value": "p", "held_p_value": "held_p"})), family)
+
+
+def _with_absent(rows: pd.DataFrame, n_keys: int, cohorts: list[str]) -> pd.DataFrame:
+    """Add a row for each cohort that has none of a key, and order the rows by key and cohort."""
+    every = pd.MultiIndex.from_product([range(n_keys), cohorts], names=["position", "cohort"])
+    status = rows.set_index(["position", "cohort"])["status"].reindex(every).fillna(ABSENT)
+    return status.reset_index()
 
 
 def _check(name: str, scan: pd.DataFrame) -> None:
@@ -82,21 +94,11 @@ def _check(name: str, scan: pd.DataFrame) -> None:
         )
 
 
-def _names(rows: pd.DataFrame, usable: NDArray[np.bool_], n_keys: int) -> dict[str, pd.Series]:
+def _names(rows: pd.DataFrame, n_keys: int) -> dict[str, pd.Series]:
     """Return which cohorts are pooled in each row, and which are not and why."""
-    reasons = rows["cohort"] + ": " + rows["status"]
-    parts = {"cohorts": rows["cohort"][usable], "left_out": reasons[~usable]}
-    by = {"cohorts": rows["position"][usable], "left_out": rows["position"][~usable]}
+    usable = rows["status"] == CONVERGED
+    parts = {"cohorts": rows["cohort"][usable], "left_out": (rows["cohort"] + ": " + rows["status"])[~usable]}
     return {
-        name: words.groupby(by[name].to_numpy()).agg(", ".join).reindex(range(n_keys), fill_value="")
+        name: words.groupby(rows.loc[words.index, "position"]).agg(", ".join).reindex(range(n_keys), fill_value="")
         for name, words in parts.items()
     }
-
-
-def _q_values(p: pd.Series, cut: pd.Series) -> Floats:
-    q = np.full(len(p), np.nan)
-    for family in cut.unique():
-        known = ((cut == family) & p.notna()).to_numpy()
-        if known.any():
-            q[known] = false_discovery_control(p.to_numpy(np.float64)[known], method="bh")
-    return q
