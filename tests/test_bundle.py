@@ -26,7 +26,7 @@ from training.bundle import (
     read_bundle,
     write_bundle,
 )
-from training.bundle_fields import booster_file
+from training.bundle_fields import booster_file, replicates_file
 from training.model import PrognosticModel
 from training.results import TrainingResult
 from training.scoring import Profile, score_profiles
@@ -178,6 +178,64 @@ def test_the_members_of_a_model_are_read_back_each_with_its_weight_and_in_order(
             if isinstance(learner.predictor, FittedBooster):
                 assert again.predictor.booster.save_raw("ubj") == learner.predictor.booster.save_raw("ubj")
                 assert again.predictor.objective == learner.predictor.objective
+
+
+def test_replicates_and_the_cohorts_curve_are_read_back_to_the_bit(model, tmp_path):
+    write_bundle(model, tmp_path / "bundle")
+    read = read_bundle(tmp_path / "bundle")
+    for field in ("days", "survival", "lower", "upper", "at_risk"):
+        np.testing.assert_array_equal(getattr(read.kaplan_meier, field), getattr(model.kaplan_meier, field))
+    for name, variant in model.variants.items():
+        assert read.variants[name].gene_weights == variant.gene_weights
+        assert sum(variant.gene_weights.values()) == pytest.approx(1)
+        before, after = variant.replicates.arrays(), read.variants[name].replicates.arrays()
+        assert set(before) == set(after)
+        for array in before:
+            np.testing.assert_array_equal(after[array], before[array])
+
+
+def test_a_model_without_replicates_is_a_model(small_training, tmp_path):
+    variants = small_training.model.variants.items()
+    bare = replace(small_training.model, variants={k: replace(v, replicates=None) for k, v in variants})
+    write_bundle(bare, tmp_path / "bundle")
+    assert not list((tmp_path / "bundle").glob("replicates/*"))
+    assert all(variant.replicates is None for variant in read_bundle(tmp_path / "bundle").variants.values())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays: arrays.pop("slope"),
+        lambda arrays: arrays.update(colour=np.zeros(2)),
+        lambda arrays: arrays.update(slope=arrays["slope"][:-1]),
+        lambda arrays: arrays.update(log_baseline=arrays["log_baseline"][:, :-1]),
+        lambda arrays: arrays.update(slope=np.array(["steep"] * len(arrays["slope"]))),
+        lambda arrays: arrays.update({"trees.depth": np.zeros(3, dtype=np.int32)}),
+    ],
+)
+def test_replicates_that_are_none_are_refused_even_under_a_manifest_that_agrees(bundle, change):
+    path = bundle / replicates_file("clinical")
+    with np.load(path) as kept:
+        arrays = {name: kept[name] for name in kept.files}
+    change(arrays)
+    np.savez(path, **arrays)
+    with pytest.raises(BundleError, match="does not hold a model"):
+        read_bundle(resealed(bundle))
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.99])
+def test_replicates_that_are_cut_short_are_refused_even_under_a_manifest_that_agrees(bundle, part):
+    path = bundle / replicates_file("genes_only")
+    path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
+    with pytest.raises(BundleError, match="does not hold a model"):
+        read_bundle(resealed(bundle))
+
+
+def test_replicates_that_hold_pickles_are_refused_unread(bundle):
+    path = bundle / replicates_file("clinical")
+    np.savez(path, slope=np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(BundleError, match="does not hold a model"):
+        read_bundle(resealed(bundle))
 
 
 def test_the_trees_of_each_member_have_a_file_of_their_own(whole_bundle):
@@ -403,6 +461,12 @@ def test_a_bundle_of_every_format_there_was_still_gives_the_scores_it_gave(versi
             dict(map(tuple, score["survival"])), abs=1e-12
         )
         assert answer.risk_group == score["risk_group"]
+        # The first two formats held nothing from which an interval could come.
+        intervals = score.get("intervals", [[None, None]] * len(answer.survival))
+        assert (version < 3) == (intervals[0][0] is None)
+        for at, (lower, upper) in zip(answer.survival, intervals, strict=True):
+            assert at.lower == (None if lower is None else pytest.approx(lower, abs=1e-12))
+            assert at.upper == (None if upper is None else pytest.approx(upper, abs=1e-12))
 
 
 @pytest.mark.parametrize("version", range(1, BUNDLE_FORMAT + 1))
