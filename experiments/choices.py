@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from features.cohort import Cohort
-from features.readers import read_cohort
+if TYPE_CHECKING:
+    from features.cohort import Cohort
 
 
 @dataclass(frozen=True)
@@ -36,4 +37,7 @@ class Choices:
 
     def read(self, folder: Path) -> Cohort:
         """Read a cohort as the command wants it read."""
+        # pandas and the formats take a while to import, and most commands read no cohort.
+        from features.readers import read_cohort  # noqa: PLC0415
+
         return read_cohort(folder, endpoint=self.endpoint, cancer_type=self.cancer_type, profile=self.profile)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,8 +16,10 @@ from experiments.model_commands import models
 from experiments.scan_commands import paper, scan
 from experiments.score_commands import score
 from experiments.token_commands import token
-from features.cohort import Cohort
 from features.errors import PrognosisError
+
+if TYPE_CHECKING:
+    from features.cohort import Cohort
 
 # MLflow, BentoML and what trains take seconds to import: each command imports what it needs.
 # ruff: noqa: PLC0415

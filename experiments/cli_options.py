@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from features.cohort import ENDPOINTS
+from features.endpoints import ENDPOINTS
 
 type Command = Callable[..., object]
 type Option = Callable[[Command], Command]

@@ -9,16 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features import endpoints
 from features.errors import CohortError
 from features.ledger import Ledger
 from features.scales import SCALES
 
-ENDPOINTS = {
-    "OS": "overall survival",
-    "DSS": "disease-specific survival",
-    "DFI": "disease-free interval",
-    "PFI": "progression-free interval",
-}
+ENDPOINTS = endpoints.ENDPOINTS
 SIMULATED_PREFIX = "SIMULATED-"
 #: Mean days of a month in the Gregorian calendar; recovers TCGA's days exactly from cBioPortal's months.
 DAYS_PER_MONTH = 365.2425 / 12

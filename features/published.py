@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -106,12 +107,17 @@ def literature_direction(gene: str, cancer_type: str) -> str | None:
     str or None
         ``WORSE``, ``BETTER``, ``DISAGREE``, or None if the table names no study.
     """
-    table = literature_directions()
-    concerned = (table["gene"] == gene) & (table["cancer_type"] == published_cancer_type(cancer_type))
-    found = set(table.loc[concerned, "literature_hr"])
+    found = _literature().get((gene, published_cancer_type(cancer_type)), frozenset())
     if len(found) > 1:
         return DISAGREE
-    return _WORDS[found.pop()] if found else None
+    return _WORDS[next(iter(found))] if found else None
+
+
+@cache
+def _literature() -> Mapping[tuple[str, str], frozenset[str]]:
+    """Return what the studies of Table 3 found, by gene and the paper's cancer type."""
+    table = literature_directions()
+    return {key: frozenset(rows) for key, rows in table.groupby(["gene", "cancer_type"])["literature_hr"]}
 
 
 def drugs() -> pd.DataFrame:

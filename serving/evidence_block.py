@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from features.citations import citations
-from features.evidence import evidence
 from serving.wire import Wire
+
+# What only starts the service needs the shape of an answer, but not the tables, which pandas reads.
+# ruff: noqa: PLC0415
 
 _ROLE = "What the gene is in this row."
 _CONCERNS = "Whether it is of the model's cancer type."
 _REFERENCES = "Numbers of the answer's `citations`."
 
-Numbers = tuple[int, ...]
+Number = Annotated[int, Field(ge=1)]
+Numbers = tuple[Number, ...]
 Role = Literal["target", "ligand"]
 
 
 class CitationBlock(Wire):
     """A reference of the review."""
 
-    number: int
+    number: Number
     first_author: str
-    year: int
+    year: int = Field(ge=1800, le=2100)
     journal: str
     doi: str | None
 
@@ -33,7 +35,7 @@ class CitationBlock(Wire):
 class FindingBlock(Wire):
     """A row of the review's Table 3; `high` means that high expression is worse."""
 
-    row: int
+    row: Number
     cancer: str = Field(description="As printed.")
     cancer_types: tuple[str, ...] = Field(description="TCGA's codes for it.")
     in_cancer_type: bool | None = Field(description=_CONCERNS)
@@ -89,6 +91,8 @@ class EvidenceBlock(Wire):
 
 def evidence_block(gene: str, cancer_type: str) -> EvidenceBlock | None:
     """Return what the review's tables say of a gene; None where they do not name it."""
+    from features.evidence import evidence
+
     found = evidence(gene, cancer_type)
     told = asdict(found)
     return EvidenceBlock.model_validate({part: told[part] for part in EvidenceBlock.model_fields}) if found else None
@@ -96,5 +100,8 @@ def evidence_block(gene: str, cancer_type: str) -> EvidenceBlock | None:
 
 def citation_blocks(genes: Iterable[str]) -> list[CitationBlock]:
     """Return the references behind the evidence of several genes, each once, by number."""
+    from features.citations import citations
+    from features.evidence import evidence
+
     cited = citations(citation.number for gene in genes for citation in evidence(gene).citations)
     return [CitationBlock.model_validate(asdict(citation)) for citation in cited]

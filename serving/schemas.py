@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from features.cohort import ENDPOINTS
+from features.endpoints import ENDPOINTS
 from features.scales import SCALES
 from serving.evidence_block import CitationBlock, EvidenceBlock
 from serving.result_schemas import Result
