@@ -39,6 +39,8 @@ _DETAILS: Mapping[str, tuple[str, str | None]] = {
     "timeout": ("no answer within 30 s; send fewer profiles at once.", None),
     "not-found": ("nothing is offered here; `/docs.json` describes what is.", None),
 }
+#: Its status is `invalid-request`'s too, and no operation has the one without the other.
+_NEVER_ALONE = "not-scorable"
 _REQUEST_ID = {
     "X-Request-Id": {
         "description": "Of this exchange; the service's log has it too.",
@@ -88,7 +90,7 @@ def failures(kinds: Iterable[str]) -> dict[str, Any]:
 
 def shared_responses() -> dict[str, Any]:
     """Return the problems that `failures` refers to, by kind."""
-    return {kind: _problem([kind]) for kind in _DETAILS}
+    return {kind: _problem([kind]) for kind in _DETAILS if kind != _NEVER_ALONE}
 
 
 def _reference(kind: str) -> dict[str, str]:
