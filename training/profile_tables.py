@@ -63,7 +63,7 @@ class PatientFile:
         faults |= {i: fault for i, fault in self._id_faults(block) if i not in faults}
         names = {name: block.words[self._file.columns[j]] for name, j in self._columns.words.items()}
         survived = _survived(names.pop(SURVIVED, [None] * len(block.ids)), faults)
-        raw = np.full((len(block.ids), len(self._reader.model.panel.symbols)), np.nan)
+        raw = np.full((len(block.ids), len(self._reader.symbols)), np.nan)
         raw[:, self._columns.layout.targets] = block.numbers
         return self._reader.read(
             block.ids,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from features.clinical import parse_age, parse_grade, parse_sex, parse_stage
 from features.clinical_covariates import ColumnValues, parsed_values
 from features.cohort import DAYS_PER_MONTH
 from features.errors import ClinicalError, PrognosisError
-from features.scale_evidence import look_like, scale_words
+from features.scale_evidence import ScaleReference, look_like, scale_words
 from features.scales import contradiction, convert, impossible
 from training.model import PrognosticModel
 
@@ -132,7 +133,7 @@ class PatientReader:
     def profiles(self, profiles: Sequence[Profile], scale: str) -> Patients:
         """Read profiles, in order; what is wrong with one is a fault of its row."""
         layouts = [self.layout(tuple(profile.expression)) for profile in profiles]
-        raw = np.full((len(profiles), len(self.model.panel.symbols)), np.nan)
+        raw = np.full((len(profiles), len(self.symbols)), np.nan)
         for i, (profile, layout) in enumerate(zip(profiles, layouts, strict=True)):
             sent = np.fromiter(profile.expression.values(), dtype=np.float64, count=len(profile.expression))
             raw[i, layout.targets] = sent[layout.sources]
@@ -196,17 +197,32 @@ class PatientReader:
 
     def _look_like(self, raw: Floats, scale: str) -> Sequence[str | None]:
         """Return the scale that each profile's values look like, where they contradict the stated one."""
-        known = self.model.applicability
-        if known is None:
+        if self.model.applicability is None:
             return look_like(raw, stated=scale)
-        columns = [self.model.panel.symbols.index(gene) for gene in known.genes]
-        return look_like(raw[:, columns], stated=scale, reference=known.ranges(self.model.scale))
+        return look_like(raw[:, self.reference_columns], stated=scale, reference=self._ranges)
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """The panel's genes, in the order of `Patients.values`."""
+        return self.model.panel.symbols
+
+    @cached_property
+    def reference_columns(self) -> Integers:
+        """Where the genes whose reference the model knows stand among `symbols`."""
+        known = self.model.applicability
+        genes = () if known is None else known.genes
+        return np.array([self.symbols.index(gene) for gene in genes], dtype=np.int64)
+
+    @cached_property
+    def _ranges(self) -> ScaleReference | None:
+        known = self.model.applicability
+        return None if known is None else known.ranges(self.model.scale)
 
     def _boundless(self, row: Floats, scale: str) -> str:
-        genes = [self.model.panel.symbols[j] for j in np.flatnonzero(np.isinf(row))]
+        genes = [self.symbols[j] for j in np.flatnonzero(np.isinf(row))]
         return f"{len(genes)} values are too large for scale {scale} (first: {genes[0]}); check the scale they are on."
 
-    @property
+    @cached_property
     def clinical_columns(self) -> tuple[str, ...]:
         """The clinical columns that the model reads."""
         return self.model.variants["clinical"].clinical if "clinical" in self.model.variants else ()

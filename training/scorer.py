@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.cohort import DAYS_PER_MONTH
-from training.contributions import contributions
+from training.contributions import Predictor
 from training.frozen_features import FrozenFeatures
 from training.kaplan_meier import KaplanMeier, survival_given
 from training.model import PrognosticModel, Variant
@@ -36,6 +36,7 @@ class _Ready:
 
     variant: Variant
     frozen: FrozenFeatures
+    predictor: Predictor
     gene_columns: Integers
     used: Integers
 
@@ -45,6 +46,7 @@ class _Ready:
         return cls(
             variant,
             FrozenFeatures.of(variant.features),
+            Predictor.of(variant),
             gene_columns=np.array([panel.index(gene) for gene in genes], dtype=np.int64),
             used=np.array([genes.index(gene) for gene in variant.genes], dtype=np.int64),
         )
@@ -139,7 +141,7 @@ class Scorer:
         known = self.model.applicability
         if known is None:
             return None, {}
-        values = patients.values[:, [self.model.panel.symbols.index(gene) for gene in known.genes]]
+        values = patients.values[:, self.reader.reference_columns]
         judged, outside = known.judge(values), known.outside(values)
         refused = np.flatnonzero(judged.refused & ~np.isnan(values).all(axis=1)).tolist()
         faults = {
@@ -165,12 +167,12 @@ class Scorer:
         known = ready.frozen.known_scores(patients.values[np.ix_(rows, ready.gene_columns)])
         clinical = {column: values[rows] for column, values in patients.clinical.items()}
         X = ready.frozen.covariates(ready.frozen.filled(known), clinical)
-        linear_predictor = ready.variant.slope * ready.variant.fitted.linear_predictor(X)
+        linear_predictor = ready.predictor.linear_predictor(X)
         survived = patients.survived_days[rows]
         answers = ready.variant.answers(
             X, linear_predictor, missing=np.isnan(known), survived_days=survived if survived.any() else None
         )
-        divided = contributions(ready.variant, X) if wanted.contributions else (None, math.nan)
+        divided = ready.predictor.contributions(X) if wanted.contributions else (None, math.nan)
         read = self.reader.clinical_columns
         return Scores(
             variant=name,

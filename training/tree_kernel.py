@@ -157,7 +157,7 @@ def trees_of(booster: xgboost.Booster, *, columns: NDArray[np.intp], factor: flo
         If a tree has more than `DEEPEST` levels of nodes.
     """
     model = json.loads(bytes(booster.save_raw("json")))["learner"]["gradient_booster"]["model"]
-    each = [_laid_out(tree) for tree in model["trees"]]
+    each = [laid_out(tree) for tree in model["trees"]]
     return Trees(
         column=columns[np.concatenate([column for column, _, _ in each])].astype(np.int32),
         threshold=np.concatenate([threshold for _, threshold, _ in each]),
@@ -186,8 +186,26 @@ def side_by_side(parts: Sequence[Trees]) -> Trees:
 _JOINED = tuple(field.name for field in fields(Trees) if field.name != "starts")
 
 
-def _laid_out(tree: dict[str, Any]) -> tuple[NDArray[np.intp], Singles, Singles]:
-    """Return a tree's columns and thresholds level by level, and its leaves' values."""
+def laid_out(tree: dict[str, Any]) -> tuple[NDArray[np.intp], Singles, Singles]:
+    """Return a tree's columns and thresholds level by level, and its leaves' values.
+
+    Parameters
+    ----------
+    tree : mapping
+        As xgboost writes it in JSON.
+
+    Returns
+    -------
+    columns, thresholds : arrays, shape (2**depth - 1,)
+        Of a complete tree, level by level; where the tree itself ends earlier, the threshold is NaN and the left child
+        is what follows.
+    values : array, shape (2**depth,)
+
+    Raises
+    ------
+    TreesError
+        If the tree has more than `DEEPEST` levels of nodes.
+    """
     children = np.array([tree["left_children"], tree["right_children"]])
     stated, split = np.array(tree["split_conditions"], dtype=np.float32), np.array(tree["split_indices"], dtype=np.intp)
     level, columns, thresholds = np.zeros(1, dtype=np.intp), [split[:0]], [stated[:0]]
