@@ -306,3 +306,25 @@ def test_a_definition_cannot_be_changed():
     definition = load_definition(DEFAULT)
     with pytest.raises(ValueError, match="frozen"):
         definition.seed = 1  # type: ignore[misc]
+
+
+def appended(tmp_path, text: str) -> Path:
+    path = tmp_path / "appended.toml"
+    path.write_text(f"{DEFAULT.read_text(encoding='utf-8')}\n[replicates]\n{text}\n", encoding="utf-8")
+    return path
+
+
+def test_a_definition_that_says_nothing_of_replicates_has_200_and_50_of_trees(changed):
+    read = load_definition(changed("format = 2", "format = 2")).replicates
+    assert (read.cox, read.boosted) == (200, 50)
+
+
+@pytest.mark.parametrize(("text", "numbers"), [("cox = 40\nboosted = 10", (40, 10)), ("cox = 0", (0, 50))])
+def test_replicates_may_be_fewer_or_left_out(tmp_path, text, numbers):
+    read = load_definition(appended(tmp_path, text)).replicates
+    assert (read.cox, read.boosted) == numbers
+
+
+@pytest.mark.parametrize("text", ["cox = 1\nboosted = 1", "cox = 10\nboosted = 20", "cox = -1", "boosted = 0"])
+def test_replicates_that_have_no_spread_or_more_trees_than_models_are_refused(tmp_path, text):
+    assert "replicates" in refusal(appended(tmp_path, text))

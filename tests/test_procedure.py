@@ -445,3 +445,21 @@ def test_training_patients_who_know_no_gene_of_the_panel_have_one_risk_without_c
     for each in fit(unknown, definition, variant="genes_only").values():
         assert each.slope == 0
         assert not each.linear_predictor(cohort).any()
+
+
+def test_the_recipe_of_a_procedure_makes_it_again(fitted, cohort):
+    for procedure in fitted.values():
+        X = procedure.features.transform(cohort.expression, cohort.clinical)
+        again = np.zeros(len(X))
+        for part in procedure.recipe:
+            learner = part.setting.fit(
+                X,
+                cohort.time,
+                cohort.event,
+                covariates=procedure.features.covariates,
+                parameters=part.parameters,
+                seed=part.seed,
+            )
+            again += part.weight * learner.linear_predictor(X)
+        np.testing.assert_allclose(again, procedure.fitted.linear_predictor(X), rtol=1e-9, atol=1e-9)
+        np.testing.assert_array_equal(procedure.slope * procedure.recalibration_folds, procedure.out_of_fold)

@@ -17,13 +17,14 @@ from experiments.simulated_hazards import (
 )
 from experiments.simulated_settings import SimulationError, cohort_settings, settings, simulated_cancer_types
 from experiments.simulated_study import write_simulated_cohorts
-from experiments.simulation import background_symbol, simulate_cohort, simulation_model
+from experiments.simulation import background_symbol, simulate_cohort, simulate_patients, simulation_model
 from features.cohort import months_to_days
 from features.errors import CohortError
 from features.genes import GeneResolver
 from features.panel import load_panel
 from features.published import published_hazard_ratios
 from features.readers import read_cohort
+from training.kaplan_meier import kaplan_meier
 from training.univariate_cox import cox_univariate
 
 CANCER_TYPES = simulated_cancer_types()
@@ -269,3 +270,23 @@ def test_the_reader_returns_the_simulated_cohort(studies, cancer_type):
         expected = drawn.clinical[covariate]
         assert (read.clinical[covariate].isna() == expected.isna()).all()
         assert (read.clinical[covariate].dropna() == expected.dropna()).all()
+
+
+def test_patients_die_as_their_true_survival_says():
+    patients = simulate_patients("KIRC", seed=LARGE_SEED, n_patients=6000, n_background=0)
+    days = np.array([365.0, 1096.0, 1826.0])
+    survival, cohort = patients.survival(days), patients.cohort
+    # By fifths of the truth at three years: the standard error of a Kaplan-Meier curve of 1,200 is 0.014 at most.
+    fifths = np.argsort(np.argsort(survival[:, 1])) * 5 // len(survival)
+    for fifth in range(5):
+        those = fifths == fifth
+        observed = kaplan_meier(cohort.time[those], cohort.event[those]).at(days)
+        np.testing.assert_allclose(observed, survival[those].mean(axis=0), atol=0.05)
+    chosen = np.array([5, 3])
+    np.testing.assert_array_equal(patients.subset(chosen).survival(days), survival[chosen])
+    np.testing.assert_array_equal(patients.subset(chosen).cohort.time, cohort.time[chosen])
+
+
+def test_the_cohort_of_patients_whose_survival_is_known_is_the_one_that_is_simulated():
+    again = simulate_cohort("LGG", seed=4, n_patients=50, n_background=3)
+    assert simulate_patients("LGG", seed=4, n_patients=50, n_background=3).cohort.digest() == again.digest()

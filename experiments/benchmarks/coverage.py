@@ -24,7 +24,7 @@ from experiments.simulation import simulate_patients
 from experiments.supervisor import leave_ctrl_c_to_the_parent
 from features.cohort import DAYS_PER_MONTH, Cohort
 from features.panel import Panel, load_panel
-from training.definition import Definition, load_definition
+from training.definition import Definition, ReplicatesDefinition, load_definition
 from training.missing_genes import MissingGenes
 from training.procedure import FittedProcedure, fit_procedures
 from training.refitting import refit
@@ -94,6 +94,7 @@ def benchmark_coverage(
     workers: int | None = None,
     seed: int = SEED,
     trials: int = TRIALS,
+    replicates: ReplicatesDefinition | None = None,
     progress: Progress | None = None,
 ) -> Coverage:
     """Train on simulated cohorts, score new patients of the same law, and compare with their true survival.
@@ -107,6 +108,8 @@ def benchmark_coverage(
     seed : int
     trials : int
         Of each study.
+    replicates : ReplicatesDefinition, optional
+        The default definition's unless given.
     progress : callable, optional
 
     Notes
@@ -116,6 +119,7 @@ def benchmark_coverage(
     without which the genes-only twin would answer; what that one estimates is not the survival given all covariates.
     """
     definition = load_definition(DEFINITION).model_copy(update={"trials": trials, "seed": seed})
+    definition = definition.model_copy(update={"replicates": replicates or definition.replicates})
     panel, started = load_panel(definition.features.panel), perf_counter()
     tasks = [(learner, number) for learner, wanted in numbers.items() for number in range(wanted)]
     found: list[pd.DataFrame] = []
