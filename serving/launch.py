@@ -90,7 +90,9 @@ def launch(
     if (served := bundles or chosen.bundles) is not None:
         own["PROGNOSIS_BUNDLES"] = str(require_folder(served))
     command = (sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", host, "--port", str(port))
-    return Launch(command, {**environment, **own}, f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    # Compiling a few thousand modules takes longer than all else of a start: what was compiled once is kept.
+    inherited = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return Launch(command, inherited | own, f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
 
 def serve(

@@ -46,6 +46,12 @@ def test_bentoml_is_started_with_the_installation_and_writes_below_its_home(tmp_
     assert Path(start.environment["BENTOML_HOME"]).is_relative_to(tmp_path)
 
 
+def test_what_was_compiled_once_is_kept_for_the_next_start(tmp_path: Path):
+    start = launch(installation=installation(tmp_path), environment={"PYTHONDONTWRITEBYTECODE": "1", "A": "b"})
+    assert start.environment["A"] == "b"
+    assert "PYTHONDONTWRITEBYTECODE" not in start.environment
+
+
 def test_what_is_given_goes_before_the_settings(tmp_path: Path):
     start = launch(port=38124, host="127.0.0.2", installation=installation(tmp_path), environment={})
     assert start.address == "http://127.0.0.2:38124"
