@@ -7,7 +7,7 @@ import { axisRow, intervalMark } from "./row_plots.js";
 import { logarithmic, ratioDomain, ratioTicks } from "./scales.js";
 import { isKnown, probabilityWords, withInterval } from "./words.js";
 
-const FIRST_ROWS = 15;
+const FIRST_ROWS = 12;
 /** @type {[string, string][]} */
 export const MEASURES = [["per_sd", "per standard deviation"], ["median_split", "above the median against below"]];
 

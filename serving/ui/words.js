@@ -51,8 +51,11 @@ export const percent = (share) => (isKnown(share) ? `${(100 * share).toFixed(0)}
 /** @param {number | null | undefined} value @param {number} digits */
 export const fixed = (value, digits) => (isKnown(value) ? value.toFixed(digits).replace("-", "−") : NO_FIGURE);
 
-/** With its sign: two digits. @param {number} value */
-export const signed = (value) => (value > 0 ? "+" : "") + fixed(value, 2).replace(/^−0\.00$/, "0.00");
+/** With its sign, to two digits; what rounds to nothing has none. @param {number} value */
+export function signed(value) {
+  const written = fixed(value, 2).replace(/^−(0\.00)$/, "$1");
+  return value > 0 && written !== "0.00" ? `+${written}` : written;
+}
 
 /**
  * Two ends in words.
