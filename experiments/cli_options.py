@@ -46,6 +46,7 @@ endpoints = options(
         "--endpoint",
         "endpoints",
         multiple=True,
+        type=click.Choice(list(ENDPOINTS)),
         default=("OS",),
         show_default=True,
         help=f"May be given several times. {ENDPOINT_HELP}",

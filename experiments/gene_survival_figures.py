@@ -146,7 +146,9 @@ def _draw_numbers_at_risk(axes: Axes, cohort: Cohort, groups: dict[str, Bools], 
 
 
 def _continuous_words(cohort: Cohort, gene: str, table: pd.DataFrame) -> str:
-    """Say what the gene does without any cut, which comes first."""
+    """Say what the gene does without any cut, which comes first; nothing where it was not scanned so."""
+    if PER_SD not in set(table["cut"]):
+        return ""
     row = row_of(table, cancer_type=cohort.cancer_type, endpoint=cohort.endpoint, gene=gene, cut=PER_SD)
     ratio = ratio_words(row["hazard_ratio"], row["lower"], row["upper"])
     return f"HR per SD, no cut: {ratio}, {p_words(row['p'])}."

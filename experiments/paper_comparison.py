@@ -10,6 +10,7 @@ from experiments.card_markdown import table as markdown_table
 from experiments.scan_rows import MEDIAN, OPTIMAL, PER_SD, is_simulated, rows_of_cut
 from features.cohort import ENDPOINTS, SIMULATED_PREFIX
 from features.published import published_hazard_ratios
+from training.scan.scan import FEWEST_EVENTS
 from training.univariate import PUBLISHED_ENDPOINT
 
 LEVEL = 0.05
@@ -17,9 +18,12 @@ LEVEL = 0.05
 TAKEN = {
     PER_SD: ("hazard_ratio", "lower", "upper", "p", "q"),
     MEDIAN: ("hazard_ratio", "lower", "upper", "p", "q"),
-    OPTIMAL: ("cut_point", "naive_hazard_ratio", "hazard_ratio", "lower", "upper", "p_lausen_schumacher_1994"),
+    OPTIMAL: ("cut_point", "hazard_ratio", "lower", "upper", "p_lausen_schumacher_1994", "naive_hazard_ratio"),
 }
-RENAMED = {"hazard_ratio_optimal": "shrunken_hazard_ratio_optimal"}
+RENAMED = {
+    "hazard_ratio_optimal": "shrunken_hazard_ratio_optimal",
+    "naive_hazard_ratio_optimal": "naive_hazard_ratio_optimal_biased",
+}
 #: What "agrees" is asked of: the ratio, and the p-value that goes with it.
 JUDGED = {
     "per_sd": ("hazard_ratio_per_sd", "p_per_sd"),
@@ -42,9 +46,10 @@ def compare_with_table_2(table: pd.DataFrame) -> pd.DataFrame:
         One row a row of Table 2, in its order: ``gene``, ``cancer_type`` (the paper's code), ``cohort`` (None if there
         is none), ``n``, ``events``; ``hazard_ratio_as_printed`` (low against high), ``hazard_ratio_published`` (its
         inverse: high against low, above 1 worse), ``p_published``; hazard ratio, interval, p and q ``…_per_sd`` and
-        ``…_median``; at the optimal cut the cut point, the naive (biased) ratio, the shrunken one with its interval and
-        the corrected p; ``agrees_per_sd``, ``agrees_median``, ``agrees_optimal`` (in direction with
-        ``hazard_ratio_published``; missing where not tested); ``not_tested``, why, empty where tested.
+        ``…_median``; at the optimal cut the cut point, the shrunken ratio with its interval, the corrected p, and the
+        naive ratio, marked ``…_biased``; ``agrees_per_sd``, ``agrees_median``, ``agrees_optimal`` (in direction with
+        ``hazard_ratio_published``: ``yes``, ``no``, or ``none`` where the ratio is 1; missing where not tested);
+        ``not_tested``, why, empty where tested.
 
     Raises
     ------
@@ -91,9 +96,10 @@ def _columns_of(table: pd.DataFrame, cut: str) -> pd.DataFrame:
 
 
 def _agrees(found: pd.Series, published: pd.Series) -> pd.Series:
-    """Return whether both are on the same side of 1; missing where nothing was found."""
-    same = np.sign(np.log(found)) == np.sign(np.log(published))
-    return same.astype("boolean").mask(found.isna())
+    """Say whether both are on the same side of 1; "none" where what was found is 1, nothing where nothing was found."""
+    side = np.sign(np.log(found))
+    words = np.select([found.isna(), side == 0, side == np.sign(np.log(published))], ["", "none", "yes"], "no")
+    return pd.Series(words.astype(object), index=found.index).where(found.notna(), None)
 
 
 def _why_not_tested(compared: pd.DataFrame, table: pd.DataFrame) -> list[str]:
@@ -155,19 +161,26 @@ def _direction_words(tested: pd.DataFrame) -> str:
     as_printed = _agrees(tested["hazard_ratio_median"], tested["hazard_ratio_as_printed"]).dropna()
     return (
         f"Direction at the median split: {inverted} agree with the inverse of the printed hazard ratio, "
-        f"{int(as_printed.sum())} with the ratio as printed; the printed ratios run low against high. Per standard "
-        f"deviation, {_agreeing(tested, 'per_sd')} agree with the inverse; at the optimal cut-off, shrunken, "
-        f"{_agreeing(tested, 'optimal')}."
+        f"{int((as_printed == 'yes').sum())} with the ratio as printed; the printed ratios run low against high. Per "
+        f"standard deviation, {_agreeing(tested, 'per_sd')} agree with the inverse. At the optimal cut-off, shrunken: "
+        f"{_counted(tested['agrees_optimal'])}."
     )
 
 
 def _agreeing(tested: pd.DataFrame, name: str) -> str:
     agrees = tested[f"agrees_{name}"].dropna()
-    return f"{int(agrees.sum())} of {len(agrees)}"
+    return f"{int((agrees == 'yes').sum())} of {len(agrees)}"
+
+
+def _counted(agrees: pd.Series) -> str:
+    yes, no, none = (int((agrees == word).sum()) for word in ("yes", "no", "none"))
+    if not yes + no + none:
+        return "none tested"
+    return f"{yes} agree, {no} against, {none} shrunken to exactly 1, which is no direction"
 
 
 def _disagreement_words(tested: pd.DataFrame) -> str:
-    against = tested[tested["agrees_median"].eq(other=False).fillna(value=False)]
+    against = tested[tested["agrees_median"] == "no"]
     if against.empty:
         return ""
     rows = ", ".join(f"{row['gene']} in {row['cancer_type']}" for _, row in against.iterrows())
@@ -175,15 +188,19 @@ def _disagreement_words(tested: pd.DataFrame) -> str:
 
 
 def _significance_words(tested: pd.DataFrame) -> str:
+    enough = tested["events"] >= FEWEST_EVENTS
+    few = int((~enough).sum())
+    left_out = f" Rows with fewer than {FEWEST_EVENTS} events are not counted: {few}." if few else ""
+
     def below(column: str) -> str:
-        known = tested[column].dropna()
+        known = tested.loc[enough, column].dropna()
         return f"{int((known < LEVEL).sum())} of {len(known)}"
 
     return (
         f"Significance: the paper prints p < 0.05 for {below('p_published')}. Here p < 0.05 per standard deviation for "
         f"{below('p_per_sd')} (q < 0.05 for {below('q_per_sd')}), at the median split for {below('p_median')} "
         f"(q < 0.05 for {below('q_median')}), and at the optimal cut-off, corrected for the search, for "
-        f"{below('p_lausen_schumacher_1994_optimal')}."
+        f"{below('p_lausen_schumacher_1994_optimal')}.{left_out}"
     )
 
 
@@ -229,4 +246,4 @@ def _ratio(row: pd.Series, ratio: str, p: str) -> tuple[str, str]:
 
 
 def _verdict(agrees: object) -> str:
-    return "–" if pd.isna(agrees) else ("yes" if agrees else "no")
+    return str(agrees) if isinstance(agrees, str) else "–"

@@ -16,7 +16,7 @@ from experiments.paper_comparison import compare_with_table_2, comparison_markdo
 from experiments.paper_figures import agreement_words, clustered_heatmap, heatmap
 from experiments.scan_columns import CHOICE, NUMBER, RATIO, TEXT, P, PageColumn
 from experiments.scan_outputs import FIGURES, PAGE, write_figures, written_whole
-from experiments.scan_page import page
+from experiments.scan_page import note_list, page
 from experiments.scan_rows import MEDIAN, PER_SD, ScanTableError, is_simulated
 from features.cohort import SIMULATED_PREFIX, Cohort
 from features.panel import load_panel
@@ -36,6 +36,7 @@ def reproduce_paper(
     *,
     genes: Sequence[str] | None = None,
     curves: Sequence[tuple[str, str]] = (),
+    notes: Sequence[str] = (),
 ) -> list[Path]:
     """Draw Figure 3, compare with Table 2, and write both with a page into a folder.
 
@@ -46,11 +47,13 @@ def reproduce_paper(
     table : DataFrame
         The long table of their scan, with the cuts ``per_sd``, ``median`` and, if it shall be compared, ``optimal``.
     folder : Path
-        Made if it is not there; what else lies in it stays.
+        Made if it is not there; what else lies in it stays, but not what an earlier run has left.
     genes : sequence of str or None
         Of the heat maps; the paper's own (panel ``ctc_core``) unless some are named.
     curves : sequence of (gene, cancer type)
         Of the Kaplan–Meier curves; the paper's own, where its cohort is there, unless some are named.
+    notes : sequence of str
+        What could not be read or scanned, for the page.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def reproduce_paper(
         lines = summary(compared)
         if clustered is not None:
             lines = [*lines, *_write_groups(clustered[1], grids, draft)]
-        (draft / PAGE).write_text(_paper_page(compared, lines, figures, simulated=simulated), encoding="utf-8")
+        (draft / PAGE).write_text(_paper_page(compared, lines, figures, notes, simulated=simulated), encoding="utf-8")
     return written
 
 
@@ -99,18 +102,35 @@ def _one_endpoint(cohorts: Sequence[Cohort]) -> str:
 
 def _curves(cohorts: Sequence[Cohort], table: pd.DataFrame, curves: Sequence[tuple[str, str]]) -> dict[str, Figure]:
     """Draw the curves that were asked for, or the paper's where its cohort and gene are there."""
-    by_type = {cohort.cancer_type.removeprefix(SIMULATED_PREFIX): cohort for cohort in cohorts}
+    by_type = _by_type(cohorts)
     if not curves:
         curves = [(gene, name) for gene, name in PAPER_CURVES if name in by_type and gene in by_type[name].expression]
-    drawn = {}
+    check_curves(cohorts, curves)
+    pairs = [(gene, name.removeprefix(SIMULATED_PREFIX)) for gene, name in curves]
+    return {f"figure_3a_{gene}_{name}": survival_by_gene(by_type[name], gene, table) for gene, name in pairs}
+
+
+def _by_type(cohorts: Sequence[Cohort]) -> dict[str, Cohort]:
+    return {cohort.cancer_type.removeprefix(SIMULATED_PREFIX): cohort for cohort in cohorts}
+
+
+def check_curves(cohorts: Sequence[Cohort], curves: Sequence[tuple[str, str]]) -> None:
+    """Refuse curves that cannot be drawn.
+
+    Raises
+    ------
+    ScanTableError
+        If there is no cohort of a curve's cancer type, or it lacks the gene.
+    """
+    by_type = _by_type(cohorts)
     for gene, cancer_type in curves:
-        name = cancer_type.removeprefix(SIMULATED_PREFIX)
-        if name not in by_type:
+        cohort = by_type.get(cancer_type.removeprefix(SIMULATED_PREFIX))
+        if cohort is None:
             raise ScanTableError(
                 f"curve of {gene} in {cancer_type}: there is no such cohort; there are {', '.join(sorted(by_type))}."
             )
-        drawn[f"figure_3a_{gene}_{name}"] = survival_by_gene(by_type[name], gene, table)
-    return drawn
+        if gene not in cohort.expression.columns:
+            raise ScanTableError(f"curve of {gene} in {cancer_type}: the cohort lacks the gene; name another.")
 
 
 def _heatmaps(table: pd.DataFrame, genes: Sequence[str], endpoint: str) -> dict[str, Figure]:
@@ -177,15 +197,20 @@ def _spread(where: str, choices: pd.DataFrame) -> str:
     return words.replace(" -", f" {MINUS}")
 
 
-def _paper_page(compared: pd.DataFrame, lines: Sequence[str], figures: Mapping[str, Figure], *, simulated: bool) -> str:
-    words = {True: "yes", False: "no"}
-    verdicts = {name: compared[name].map(words).astype(object) for name in compared.columns if "agrees_" in name}
+def _paper_page(
+    compared: pd.DataFrame,
+    lines: Sequence[str],
+    figures: Mapping[str, Figure],
+    notes: Sequence[str],
+    *,
+    simulated: bool,
+) -> str:
     points = "".join(f"<li>{escape(line)}</li>" for line in lines)
     return page(
         title=TITLE,
-        lead=f"<ul>{points}</ul>",
+        lead=f"{note_list(notes)}<ul>{points}</ul>",
         figures=figures,
-        table=compared.assign(p_as_printed=compared["p_published"].map("{:.4f}".format), **verdicts),
+        table=compared.assign(p_as_printed=compared["p_published"].map("{:.4f}".format)),
         columns=COMPARISON_COLUMNS,
         simulated=simulated,
     )
@@ -210,6 +235,11 @@ COMPARISON_COLUMNS = (
     PageColumn("p optimum, corrected", P, ("p_lausen_schumacher_1994_optimal",), "Corrected for the search over cuts."),
     PageColumn("agrees per SD", CHOICE, ("agrees_per_sd",), "In direction with the inverse of the printed ratio."),
     PageColumn("agrees at median", CHOICE, ("agrees_median",), "In direction with the inverse of the printed ratio."),
-    PageColumn("agrees at optimum", CHOICE, ("agrees_optimal",), "In direction with the inverse of the printed ratio."),
+    PageColumn(
+        "agrees at optimum",
+        CHOICE,
+        ("agrees_optimal",),
+        "In direction with the inverse of the printed ratio; none: shrunken to exactly 1.",
+    ),
     PageColumn("not tested, for", TEXT, ("not_tested",), "Why the row could not be tested."),
 )

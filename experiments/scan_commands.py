@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from experiments import cli_options
 from experiments.choices import Choices
@@ -29,6 +30,7 @@ FAMILIES = ("genes", "genes and cancer types", "genes and endpoints", "genes, ca
 @click.option("--quantile", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.75,
               show_default=True, help="Where --cut quantile cuts.")  # fmt: skip
 @click.option("--ties", type=click.Choice(["efron", "breslow"]), default="efron", show_default=True)
+@click.option("--strata", metavar="COLUMN", help="Compare patients within each value of a clinical column only.")
 @click.option("--adjust", default="", help="Clinical columns beside each gene in a second model: age,stage.")
 @click.option("--q-over", "family", type=click.Choice(FAMILIES), default="genes", show_default=True,
               help="The tests over which q, the false discovery rate, is taken.")  # fmt: skip
@@ -44,6 +46,8 @@ def scan(  # noqa: PLR0917
     endpoints: tuple[str, ...],
     target: Path,
     genes: str,
+    cuts: tuple[str, ...],
+    strata: str | None,
     adjust: str,
     family: str,
     by_site: bool,  # noqa: FBT001
@@ -59,29 +63,59 @@ def scan(  # noqa: PLR0917
 
     Writes Parquet, CSV, pictures and one page that needs nothing beside it. Cohorts of one cancer type are pooled too.
     """
-    from experiments import scanning
-    from experiments.scan_outputs import write_scan
+    from experiments import scan_genes, scan_pictures, scanning
+    from experiments.scan_outputs import check_writable, write_scan
     from features.readers import find_cohorts
     from training.scan.scan import ScanSettings
 
     chosen = ScanSettings(
-        adjusted_for=tuple(filter(None, map(str.strip, adjust.split(",")))),
+        cuts=_cuts(cuts, strata),
+        strata=strata,
+        adjusted_for=_words(adjust),
         restricted_to_months=restricted_to,
         **settings,
     )
-    wanted = scanning.genes_named(genes)
+    wanted = scan_genes.genes_named(genes)
+    curves, forests = tuple(dict.fromkeys(curves)), tuple(dict.fromkeys(forests))
+    check_writable(target)
     choices = Choices(endpoint=endpoints[0], cancer_type=cancer_type, profile=profile)
     with progress_bars() as progress:
-        cohorts = scanning.read_cohorts(find_cohorts(folders), choices, endpoints, by_site=by_site)
-        scans = scanning.scan_cohorts(cohorts, wanted, chosen, family=family, workers=workers, progress=progress)
-    figures = scanning.figures_of(scans, curves=curves, forests=forests)
-    pages = write_scan(scanning.together(scans), scanning.evidence_of(scans), figures, target)
-    pooled = scanning.pooled(scans)
-    if pooled is not None:
-        scanning.write_pooled(pooled, target)
-    for each in scans:
-        click.echo(scanning.counted(each))
-    click.echo(str(pages[0]))
+        cohorts, unread = scanning.read_cohorts(find_cohorts(folders), choices, endpoints, by_site=by_site)
+        found = scan_genes.found_genes(wanted, scanning.genes_of(cohorts))
+        scan_pictures.check_pictures(cohorts, found.genes, chosen.cuts, curves=curves, forests=forests)
+        scans, failed = scanning.scan_cohorts(
+            cohorts, found.genes, chosen, family=family, workers=workers, progress=progress
+        )
+    figures, undrawn = scan_pictures.figures_of(scans, curves=curves, forests=forests)
+    notes = [*map(str, (*unread, *failed)), *found.notes, *scanning.absent_genes(scans, found.genes), *undrawn]
+    pages = write_scan(
+        scanning.together(scans),
+        scanning.evidence_of(scans),
+        figures,
+        target,
+        pooled=scanning.pooled(scans, family),
+        ledger=scanning.ledger_of(scans),
+        notes=notes,
+    )
+    _report(notes, [*map(scanning.ledger_words, scans), *map(scanning.counted, scans), str(pages[0])])
+
+
+def _cuts(cuts: tuple[str, ...], strata: str | None) -> tuple[str, ...]:
+    """Return each cut once; an optimal one that nobody asked for is not sought within strata."""
+    source = click.get_current_context().get_parameter_source("cuts")
+    unasked = strata is not None and source is ParameterSource.DEFAULT
+    return tuple(cut for cut in dict.fromkeys(cuts) if not (unasked and cut == "optimal"))
+
+
+def _words(words: str) -> tuple[str, ...]:
+    return tuple(filter(None, dict.fromkeys(map(str.strip, words.split(",")))))
+
+
+def _report(notes: list[str], lines: list[str]) -> None:
+    """Write what could not be done to stderr, and what was to stdout."""
+    for note in notes:
+        click.echo(note, err=True)
+    click.echo("\n".join(lines))
 
 
 @click.command()
@@ -100,22 +134,37 @@ def paper(
     **reading: Any,
 ) -> None:
     """Rebuild the paper's Figure 3 from the cohorts in FOLDERS, and set its Table 2 beside what they show."""
-    from experiments import scanning
+    from experiments import scan_genes, scanning
     from experiments.paper_comparison import compare_with_table_2, summary
-    from experiments.paper_reproduction import reproduce_paper
+    from experiments.paper_reproduction import check_curves, reproduce_paper
+    from experiments.scan_outputs import check_writable
     from features.readers import find_cohorts
     from training.scan.scan import ScanSettings
 
-    pairs = [tuple(curve.split(":", 1)) for curve in curves]
-    if bad := [curve for curve, pair in zip(curves, pairs, strict=True) if len(pair) != 2]:
+    if bad := [curve for curve in curves if ":" not in curve]:
         raise click.UsageError(f"--curve {bad[0]} names no cancer type; write it as IL1R1:BRCA.")
-    cohorts = [Choices(**reading).read(folder) for folder in find_cohorts(folders)]
-    wanted = scanning.genes_named(genes) if genes else None
+    pairs = [(gene, cancer) for gene, _, cancer in (curve.partition(":") for curve in dict.fromkeys(curves))]
+    named = scan_genes.genes_named(genes) if genes else None
+    check_writable(target)
+    choices = Choices(**reading)
+    cohorts, unread = scanning.read_cohorts(find_cohorts(folders), choices, [choices.endpoint], by_site=False)
+    check_curves(cohorts, pairs)
+    wanted = scan_genes.found_genes(named or (), scanning.genes_of(cohorts))
+    further = [*(wanted.genes or ()), *(gene for gene, _ in pairs)]
     settings = ScanSettings(cuts=("per_sd", "median", "optimal"))
-    scanned = scanning.genes_of_paper([*(wanted or ()), *(pair[0] for pair in pairs)])
     with progress_bars() as progress:
-        scans = scanning.scan_cohorts(cohorts, scanned, settings, workers=workers, progress=progress)
+        scans, failed = scanning.scan_cohorts(
+            cohorts, scan_genes.genes_of_paper(further), settings, workers=workers, progress=progress
+        )
+    scans = scanning.with_q_of(scans, scan_genes.genes_of_paper())
+    notes = [*map(str, (*unread, *failed)), *wanted.notes]
     table = scanning.together(scans)
-    pages = reproduce_paper(cohorts, table, target, genes=wanted, curves=[(pair[0], pair[1]) for pair in pairs])
-    click.echo("\n".join(summary(compare_with_table_2(table))))
-    click.echo(str(pages[0]))
+    pages = reproduce_paper(
+        [scan.cohort for scan in scans],
+        table,
+        target,
+        genes=wanted.genes if named else None,
+        curves=pairs,
+        notes=notes,
+    )
+    _report(notes, [*summary(compare_with_table_2(table)), str(pages[0])])

@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.card_context import RESEARCH_ONLY
+from experiments.figure_frame import ratio_words
 from experiments.gene_grid import LEVEL
 from experiments.scan_columns import CHOICE, P, PageColumn, packed, wide_table
 from experiments.scan_rows import PER_SD, rows_of_cut
@@ -32,9 +33,22 @@ HOW_TO_READ = (
     "no cut was chosen for it; at the optimal cut only the shrunken ratio and the corrected p are shown, for the naive "
     "ones are biased. Coloured: the 95 % interval excludes 1. Choose a row to see all that is known of it."
 )
+#: Of a transcriptome the pooled rows that a reader begins with; the files have all.
+POOLED_SHOWN = 50
+HOW_POOLED = (
+    "Random effects by restricted maximum likelihood; interval and p by Hartung and Knapp, their variance held at no "
+    "less than a common effect's; q of the p that is not held. All, and other cuts, in pooled_hazard_ratios.csv."
+)
 
 
-def scan_page(table: pd.DataFrame, evidence: pd.DataFrame, figures: Mapping[str, Figure]) -> str:
+def scan_page(
+    table: pd.DataFrame,
+    evidence: pd.DataFrame,
+    figures: Mapping[str, Figure],
+    *,
+    pooled: pd.DataFrame | None = None,
+    notes: Sequence[str] = (),
+) -> str:
     """Return the page of a scan.
 
     Parameters
@@ -45,11 +59,15 @@ def scan_page(table: pd.DataFrame, evidence: pd.DataFrame, figures: Mapping[str,
         As `features.evidence.evidence_table`, with ``cancer_type`` where it depends on it.
     figures : dict of Figure
         In the order in which they are shown.
+    pooled : DataFrame, optional
+        Hazard ratios pooled over cohorts; those with the smallest q are shown.
+    notes : sequence of str
+        What could not be scanned or drawn.
     """
     wide, columns = wide_table(table, evidence)
     return page(
         title="Univariate hazard ratios",
-        lead=f"<p>{escape(HOW_TO_READ)}</p>\n{_overview(table)}",
+        lead=f"{note_list(notes)}<p>{escape(HOW_TO_READ)}</p>\n{_overview(table)}{_pooled(pooled)}",
         figures=figures,
         table=wide,
         columns=columns,
@@ -170,6 +188,46 @@ def _overview(table: pd.DataFrame) -> str:
         rows.append("".join(f"<td{_align(place)}>{escape(text)}</td>" for place, text in enumerate(texts)))
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return f'<div class="scroll" tabindex="0"><table class="plain"><tr>{cells}</tr>{body}</table></div>'
+
+
+def note_list(notes: Sequence[str]) -> str:
+    """Return a list of what a reader must know before anything else; empty where there is nothing."""
+    points = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    return f'<ul class="warning">{points}</ul>\n' if points else ""
+
+
+def _pooled(pooled: pd.DataFrame | None) -> str:
+    """Return the pooled hazard ratios per SD with the smallest q, their intervals held at a common effect's."""
+    if pooled is None or pooled.empty:
+        return ""
+    rows = pooled[pooled["cut"] == PER_SD].sort_values(["q", "p"], kind="stable")
+    head = (
+        "gene",
+        "cohorts of",
+        "patients",
+        "events",
+        "pooled HR per SD",
+        "p",
+        "q",
+        "I²",
+        "pooled",
+        "left out",
+        "remark",
+    )
+    lines = []
+    for row in rows.head(POOLED_SHOWN).itertuples():
+        ratio = "–" if pd.isna(row.hazard_ratio) else ratio_words(row.hazard_ratio, row.held_lower, row.held_upper)
+        p, q, share = ("–" if pd.isna(x) else f"{x:.2g}" for x in (row.held_p, row.q, row.i_squared))
+        cells = (row.gene, f"{row.cancer_type}/{row.endpoint}", f"{row.n:,}", f"{row.events:,}", ratio, p, q, share,
+                 row.cohorts, row.left_out, row.remark)  # fmt: skip
+        lines.append("".join(f"<td>{escape(str(cell))}</td>" for cell in cells))
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    more = f" The first {POOLED_SHOWN} of {len(rows):,} rows." if len(rows) > POOLED_SHOWN else ""
+    names = "".join(f"<th>{escape(name)}</th>" for name in head)
+    return (
+        f'<h2>Pooled over cohorts</h2><p class="faint">{escape(HOW_POOLED + more)}</p>'
+        f'<div class="scroll" tabindex="0"><table class="plain"><tr>{names}</tr>{body}</table></div>'
+    )
 
 
 def _align(place: int) -> str:

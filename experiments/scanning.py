@@ -1,4 +1,4 @@
-"""Univariate scans of several cohorts side by side, and what is made of them together."""
+"""Univariate scans of several cohorts side by side: read, scanned, named and pooled together; what failed is named."""
 
 from __future__ import annotations
 
@@ -12,21 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from joblib import cpu_count
-from matplotlib.figure import Figure
 
 from experiments.choices import Choices
 from experiments.console import Progress
-from experiments.gene_grid import gene_grid
-from experiments.gene_survival_figures import survival_by_gene
-from experiments.meta_figures import CohortHazardRatios, forest_of_cohorts
-from experiments.paper_figures import heatmap
-from experiments.scan_outputs import written_whole
-from features.cohort import ENDPOINTS, SIMULATED_PREFIX, Cohort
+from experiments.scan_genes import some
+from features.cohort import SIMULATED_PREFIX, Cohort
 from features.errors import PrognosisError
 from features.evidence import evidence_table
-from features.panel import PANELS, load_panel
-from features.published import published_hazard_ratios
-from training.scan.meta_analysis import pooled_hazard_ratio
 from training.scan.multiplicity import with_q
 from training.scan.pooled_scans import pool_scans
 from training.scan.scan import ScanError, ScanSettings, scan_cohort
@@ -35,8 +27,23 @@ from training.univariate_cox import CONVERGED
 
 logger = logging.getLogger(__name__)
 
-#: A picture of more rows than these can no longer be read.
-LARGEST_HEATMAP = 100
+
+@dataclass(frozen=True)
+class Unscanned:
+    """A cohort that could not be read or scanned.
+
+    Parameters
+    ----------
+    where : str
+        Cohort or folder, and endpoint.
+    error : PrognosisError
+    """
+
+    where: str
+    error: PrognosisError
+
+    def __str__(self) -> str:
+        return f"{self.where} could not be scanned: {self.error}"
 
 
 @dataclass(frozen=True)
@@ -57,42 +64,53 @@ class ScannedCohort:
     table: pd.DataFrame
 
 
-def genes_named(words: str) -> tuple[str, ...] | None:
-    """Return the genes that a command line names: a shipped panel, a file of one symbol a line, symbols; None for all.
+def read_cohorts(
+    folders: Sequence[Path], choices: Choices, endpoints: Sequence[str], *, by_site: bool
+) -> tuple[list[Cohort], list[Unscanned]]:
+    """Read each folder for each endpoint, and split it by tissue-source site if that is asked for.
+
+    Returns
+    -------
+    cohorts : list of Cohort
+    unscanned : list of Unscanned
+        What cannot be read or split; the others go on.
 
     Raises
     ------
     PrognosisError
-        If a file cannot be read or is empty.
+        If none can be read.
     """
-    if words == "all":
-        return None
-    if words in PANELS or words.endswith(".toml"):
-        return tuple(load_panel(words).symbols)
-    path = Path(words)
-    if not path.is_file():
-        return tuple(symbol.strip() for symbol in words.split(",") if symbol.strip())
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise PrognosisError(f"{path}: is no list of genes that can be read ({error}); write one a line.") from error
-    symbols = tuple(line.strip() for line in lines if line.strip())
-    if not symbols:
-        raise PrognosisError(f"{path}: names no gene; write one symbol a line.")
-    return symbols
+    wanted = [replace(choices, endpoint=endpoint) for endpoint in dict.fromkeys(endpoints)]
 
+    def read(pair: tuple[Choices, Path]) -> list[Cohort] | Unscanned:
+        how, folder = pair
+        try:
+            cohort = how.read(folder)
+            return _sites(cohort) if by_site else [cohort]
+        except PrognosisError as error:
+            return Unscanned(f"{folder.name}/{how.endpoint}", error)
 
-def read_cohorts(folders: Sequence[Path], choices: Choices, endpoints: Sequence[str], *, by_site: bool) -> list[Cohort]:
-    """Read each folder for each endpoint, and split it by tissue-source site if that is asked for."""
-    wanted = [replace(choices, endpoint=endpoint) for endpoint in endpoints]
     with ThreadPoolExecutor(cpu_count()) as pool:
-        cohorts = list(pool.map(lambda pair: pair[0].read(pair[1]), product(wanted, folders)))
-    if not by_site:
-        return cohorts
-    splits = [split_by_tissue_source(cohort) for cohort in cohorts]
-    for cohort, split in zip(cohorts, splits, strict=True):
-        logger.info("%s: %s", cohort, split)
-    return [part for split in splits for part in split.cohorts.values()]
+        found = list(pool.map(read, product(wanted, folders)))
+    unscanned = [each for each in found if isinstance(each, Unscanned)]
+    cohorts = [cohort for each in found if not isinstance(each, Unscanned) for cohort in each]
+    _check_any(cohorts, unscanned)
+    return cohorts, unscanned
+
+
+def _sites(cohort: Cohort) -> list[Cohort]:
+    split = split_by_tissue_source(cohort)
+    logger.info("%s: %s", cohort, split)
+    return list(split.cohorts.values())
+
+
+def _check_any(left: Sequence[object], unscanned: Sequence[Unscanned]) -> None:
+    """Raise what went wrong if it went wrong everywhere."""
+    if left or not unscanned:
+        return
+    if len(unscanned) == 1:
+        raise unscanned[0].error
+    raise ScanError(f"none of {len(unscanned)} cohorts could be scanned. {unscanned[0]}")
 
 
 def scan_cohorts(
@@ -103,7 +121,7 @@ def scan_cohorts(
     family: str = "genes",
     workers: int | None = None,
     progress: Progress | None = None,
-) -> list[ScannedCohort]:
+) -> tuple[list[ScannedCohort], list[Unscanned]]:
     """Scan cohorts in parallel; q-values are over the family asked for, of all of them together.
 
     Parameters
@@ -113,29 +131,63 @@ def scan_cohorts(
         All that a cohort has if None.
     settings : ScanSettings
     family : str
-        One of `training.scan.multiplicity.FAMILIES`.
+        One of `training.scan.multiplicity.FAMILIES`; cohorts of one cancer type are told apart by their names.
     workers : int, optional
         Threads; what is left of them over cohorts are threads of each.
     progress : callable, optional
+
+    Returns
+    -------
+    scans : list of ScannedCohort
+        In the order of the cohorts.
+    unscanned : list of Unscanned
+
+    Raises
+    ------
+    PrognosisError
+        If none can be scanned.
     """
+    names = _names(cohorts)
+    tables, unscanned = _tables(cohorts, names, genes, settings, workers, progress)
+    _check_any(list(tables), unscanned)
+    parts = [tables[place].assign(cancer_type=names[place]) for place in sorted(tables)]
+    q = with_q(pd.concat(parts, ignore_index=True), family)["q"].to_numpy()
+    starts = np.cumsum([0, *map(len, parts)])
+    return [
+        ScannedCohort(names[place], cohorts[place], tables[place].assign(q=q[start : start + len(tables[place])]))
+        for place, start in zip(sorted(tables), starts, strict=False)
+    ], unscanned
+
+
+def _tables(  # noqa: PLR0917
+    cohorts: Sequence[Cohort],
+    names: Sequence[str],
+    genes: Sequence[str] | None,
+    settings: ScanSettings,
+    workers: int | None,
+    progress: Progress | None,
+) -> tuple[dict[int, pd.DataFrame], list[Unscanned]]:
+    """Scan each cohort in a thread; return the tables by the cohorts' places, and what failed."""
     # Threads, not processes: compiled loops hold no lock, and a process would load all that is compiled anew.
     at_once = min(workers or cpu_count(), len(cohorts))
     settings = replace(settings, threads=max(1, (workers or cpu_count()) // at_once))
     tables: dict[int, pd.DataFrame] = {}
-    with ThreadPoolExecutor(at_once) as pool:
+    failed: dict[int, Unscanned] = {}
+    pool = ThreadPoolExecutor(at_once)
+    try:
         work = {pool.submit(scan_cohort, cohort, genes, settings): place for place, cohort in enumerate(cohorts)}
         for done in as_completed(work):
-            tables[work[done]] = done.result()
+            place = work[done]
+            try:
+                tables[place] = done.result()
+            except PrognosisError as error:
+                failed[place] = Unscanned(f"{names[place]}/{cohorts[place].endpoint}", error)
             if progress:
-                progress("cohorts", len(tables), len(cohorts))
-    # In the order of the cohorts, whichever came first.
-    ordered = [tables[place] for place in range(len(cohorts))]
-    together = with_q(pd.concat(ordered, ignore_index=True), family)["q"].to_numpy()
-    starts = np.cumsum([0, *map(len, ordered)])
-    return [
-        ScannedCohort(name, cohort, table.assign(q=together[start : start + len(table)]))
-        for name, cohort, table, start in zip(_names(cohorts), cohorts, ordered, starts, strict=False)
-    ]
+                progress("cohorts", len(tables) + len(failed), len(cohorts))
+    finally:
+        # Where it ends early, as at Ctrl-C, what has not begun does not begin.
+        pool.shutdown(cancel_futures=True)
+    return tables, [failed[place] for place in sorted(failed)]
 
 
 def _names(cohorts: Sequence[Cohort]) -> list[str]:
@@ -149,11 +201,6 @@ def _names(cohorts: Sequence[Cohort]) -> list[str]:
             shared += 1
         names.append(": ".join(filter(None, (cohort.cancer_type, " ".join(own[shared:])))))
     return names
-
-
-def genes_of_paper(further: Sequence[str]) -> tuple[str, ...]:
-    """Return the genes of Table 2 and of the core panel, and further ones, each once."""
-    return tuple(dict.fromkeys([*published_hazard_ratios()["gene"], *load_panel("ctc_core").symbols, *further]))
 
 
 def counted(scan: ScannedCohort) -> str:
@@ -180,88 +227,63 @@ def evidence_of(scans: Sequence[ScannedCohort]) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
-def pooled(scans: Sequence[ScannedCohort]) -> pd.DataFrame | None:
-    """Pool the cohorts of each cancer type and endpoint that has several; None if none has."""
-    tables = [
-        pool_scans({scan.name: scan.table for scan in group}) for group in _groups(scans).values() if len(group) > 1
+def with_q_of(scans: Sequence[ScannedCohort], genes: Sequence[str]) -> list[ScannedCohort]:
+    """Take q over these genes, and over the others apart: what is looked at besides changes no q of these."""
+    own = set(genes)
+
+    def parted(table: pd.DataFrame) -> pd.DataFrame:
+        inside = table["gene"].isin(own)
+        q = pd.concat([with_q(part)["q"] for part in (table[inside], table[~inside]) if len(part)])
+        return table.assign(q=q.reindex(table.index))
+
+    return [replace(scan, table=parted(scan.table)) for scan in scans]
+
+
+def genes_of(cohorts: Sequence[Cohort]) -> set[str]:
+    """Return the genes that any of the cohorts has."""
+    return set().union(*(cohort.expression.columns for cohort in cohorts))
+
+
+def absent_genes(scans: Sequence[ScannedCohort], genes: Sequence[str] | None) -> list[str]:
+    """Say of each cohort which of the genes it lacks."""
+    notes = []
+    for scan in scans:
+        there = set(scan.table["gene"])
+        lacking = [gene for gene in genes or () if gene not in there]
+        if lacking:
+            where = f"{scan.name}/{scan.cohort.endpoint}"
+            notes.append(f"{where} lacks {len(lacking)} of {len(genes or ())} genes: {some(lacking)}.")
+    return notes
+
+
+def ledger_of(scans: Sequence[ScannedCohort]) -> pd.DataFrame:
+    """Return what the readers dropped, mapped, converted or guessed: a row each, no patient's name."""
+    rows = [
+        (scan.name, scan.cohort.endpoint, entry.action, entry.count, entry.what)
+        for scan in scans
+        for entry in scan.cohort.ledger.entries
     ]
-    return pd.concat(tables, ignore_index=True) if tables else None
+    return pd.DataFrame(rows, columns=["cohort", "endpoint", "action", "count", "what"])
 
 
-def write_pooled(table: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write pooled hazard ratios beside the scans that they were pooled from."""
-    with written_whole(folder) as (draft, written):
-        table.to_parquet(draft / "pooled_hazard_ratios.parquet", index=False)
-        table.to_csv(draft / "pooled_hazard_ratios.csv", index=False)
-    return written
+def ledger_words(scan: ScannedCohort) -> str:
+    """Sum a cohort's ledger up in a line."""
+    actions = pd.Series([entry.action for entry in scan.cohort.ledger.entries], dtype=object).value_counts(sort=False)
+    counts = ", ".join(f"{count} {action}" for action, count in actions.items()) or "nothing dropped, mapped or guessed"
+    return f"{scan.name}/{scan.cohort.endpoint}: reader's ledger: {counts}"
 
 
-def _groups(scans: Sequence[ScannedCohort]) -> dict[str, list[ScannedCohort]]:
+def pooled(scans: Sequence[ScannedCohort], family: str = "genes") -> pd.DataFrame | None:
+    """Pool the cohorts of each cancer type and endpoint that has several, q over the family; None if none has."""
+    tables = [
+        pool_scans({scan.name: scan.table for scan in group}) for group in groups_of(scans).values() if len(group) > 1
+    ]
+    return with_q(pd.concat(tables, ignore_index=True), family) if tables else None
+
+
+def groups_of(scans: Sequence[ScannedCohort]) -> dict[str, list[ScannedCohort]]:
+    """Group the cohorts of one cancer type and endpoint."""
     groups: dict[str, list[ScannedCohort]] = {}
     for scan in scans:
         groups.setdefault(str(scan.cohort), []).append(scan)
     return groups
-
-
-def figures_of(
-    scans: Sequence[ScannedCohort], *, curves: Sequence[str] = (), forests: Sequence[str] = ()
-) -> dict[str, Figure]:
-    """Draw what was asked for: survival by gene in each cohort, a gene's forest over cohorts, and a heat map.
-
-    Raises
-    ------
-    ScanError
-        If no cohort has a gene of `curves`, or none of the cancer types has several cohorts for `forests`.
-    """
-    figures: dict[str, Figure] = {}
-    for gene in curves:
-        having = [scan for scan in scans if gene in set(scan.table["gene"])]
-        if not having:
-            raise ScanError(f"survival by {gene}: no cohort of the scan has it; name a gene that was scanned.")
-        for scan in having:
-            figures[_file_name("survival", gene, scan)] = survival_by_gene(scan.cohort, gene, scan.table)
-    several = {key: group for key, group in _groups(scans).items() if len(group) > 1}
-    if forests and not several:
-        raise ScanError("a forest needs several cohorts of one cancer type; add cohorts, or split one by site.")
-    for gene in forests:
-        figures |= {f"forest_{gene}_{_file_safe(key)}": _forest(gene, group) for key, group in several.items()}
-    return figures | _heatmaps(scans)
-
-
-def _heatmaps(scans: Sequence[ScannedCohort]) -> dict[str, Figure]:
-    """Draw the genes by the cohorts of each endpoint, where that can still be read."""
-    table = together(scans)
-    genes = list(table["gene"].unique())
-    if len(genes) > LARGEST_HEATMAP or "per_sd" not in set(table["cut"]):
-        return {}
-    return {
-        f"heatmap_{endpoint}": heatmap(gene_grid(table, genes, endpoint=str(endpoint)))
-        for endpoint, rows in table.groupby("endpoint")
-        if len(set(rows["cancer_type"])) > 1
-    }
-
-
-def _forest(gene: str, group: Sequence[ScannedCohort]) -> Figure:
-    """Draw one gene's hazard ratios per standard deviation in the cohorts of one cancer type."""
-    rows = pd.concat([scan.table.query("gene == @gene and cut == 'per_sd'").assign(cohort=scan.name) for scan in group])
-    if len(rows) < 2:
-        raise ScanError(f"forest of {gene}: {len(rows)} of {len(group)} cohorts have it per SD; name another gene.")
-    first = group[0].cohort
-    estimates = CohortHazardRatios(
-        cohorts=rows["cohort"].tolist(),
-        patients=rows["n"].to_numpy(np.int64),
-        events=rows["events"].to_numpy(np.int64),
-        log_hazard_ratio=rows["log_hazard_ratio"].to_numpy(np.float64),
-        standard_error=rows["standard_error"].to_numpy(np.float64),
-    )
-    found = pooled_hazard_ratio(estimates.log_hazard_ratio, estimates.standard_error)
-    subject = f"{first.cancer_type}, {ENDPOINTS[first.endpoint]}"
-    return forest_of_cohorts(estimates, found, gene=gene, subject=subject, simulated=first.simulated)
-
-
-def _file_name(what: str, gene: str, scan: ScannedCohort) -> str:
-    return f"{what}_{gene}_{_file_safe(scan.name)}_{scan.cohort.endpoint}"
-
-
-def _file_safe(words: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in words)

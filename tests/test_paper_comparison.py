@@ -51,7 +51,7 @@ def test_a_row_stands_beside_what_the_scan_found_at_every_cut(compared):
     assert found["hazard_ratio_per_sd"] == 1.4
     assert found["hazard_ratio_median"] == 1.6
     assert found["shrunken_hazard_ratio_optimal"] == 1.9
-    assert found["naive_hazard_ratio_optimal"] == pytest.approx(1.9**2)
+    assert found["naive_hazard_ratio_optimal_biased"] == pytest.approx(1.9**2)
     assert (found["lower_optimal"], found["upper_optimal"]) == (0.95, 3.8)
     assert found["p_lausen_schumacher_1994_optimal"] == 0.04
     assert (found["n"], found["events"]) == (100, 40)
@@ -59,13 +59,32 @@ def test_a_row_stands_beside_what_the_scan_found_at_every_cut(compared):
 
 def test_agreement_is_in_direction_with_the_inverse_of_what_is_printed(compared):
     agrees = ["agrees_per_sd", "agrees_median", "agrees_optimal"]
-    assert list(line(compared, "CD44", "KIRC")[agrees]) == [True, True, True]
-    assert list(line(compared, "CDH1", "COAD")[agrees]) == [True, False, True]
+    assert list(line(compared, "CD44", "KIRC")[agrees]) == ["yes", "yes", "yes"]
+    assert list(line(compared, "CDH1", "COAD")[agrees]) == ["yes", "no", "yes"]
     assert compared.loc[compared["not_tested"] != "", agrees].isna().all(axis=None)
 
 
 def test_the_papers_colon_cancers_stand_beside_the_pooled_cohort(compared):
     assert line(compared, "CDH1", "COAD")["cohort"] == "COADREAD"
+
+
+def test_a_ratio_of_exactly_one_has_no_direction_and_neither_agrees_nor_not():
+    compared = compare_with_table_2(table_of(*cuts("CD44", "KIRC", (1.4, 1.6, 1.0))))
+    assert line(compared, "CD44", "KIRC")["agrees_optimal"] == "none"
+    assert "0 agree, 0 against, 1 shrunken to exactly 1" in " ".join(summary(compared))
+
+
+def test_the_naive_ratio_comes_last_and_is_marked(compared):
+    optimal = [name for name in compared.columns if name.endswith(("_optimal", "_biased")) and "agrees" not in name]
+    assert optimal[-1] == "naive_hazard_ratio_optimal_biased"
+    assert optimal.index("shrunken_hazard_ratio_optimal") == 1
+
+
+def test_too_few_events_are_not_counted_as_significant():
+    few = [dict(each, events=4, p=0.001) for each in cuts("CD44", "KIRC", (1.4, 1.6, 1.9))]
+    words = " ".join(summary(compare_with_table_2(table_of(*few))))
+    assert "p < 0.05 per standard deviation for 0 of 0" in words
+    assert "Rows with fewer than 5 events are not counted: 1." in words
 
 
 def test_a_row_that_could_not_be_tested_says_why():
@@ -86,7 +105,7 @@ def test_a_separated_gene_is_judged_by_firths_ratio():
     separated = row("CD44", "KIRC", np.nan, status="separated", estimator="firth", firth_hazard_ratio=9.0)
     found = line(compare_with_table_2(table_of(separated)), "CD44", "KIRC")
     assert found["hazard_ratio_per_sd"] == 9.0
-    assert found["agrees_per_sd"]
+    assert found["agrees_per_sd"] == "yes"
     assert found["not_tested"] == ""
 
 
@@ -95,7 +114,10 @@ def test_the_words_count_what_the_table_holds(compared):
     n_rows = len(compared)
     assert f"2 of the {n_rows} rows of Table 2 could be tested" in words
     assert "1 of 2 agree with the inverse of the printed hazard ratio, 1 with the ratio as printed" in words
-    assert "Per standard deviation, 2 of 2 agree with the inverse; at the optimal cut-off, shrunken, 2 of 2" in words
+    assert (
+        "Per standard deviation, 2 of 2 agree with the inverse. At the optimal cut-off, shrunken: 2 agree, 0 against"
+        in words
+    )
     assert "CDH1 in COAD; the smallest p among them is 0.2" in words
     assert "at the median split for 0 of 2" in words
     assert "corrected for the search, for 2 of 2" in words
@@ -122,7 +144,7 @@ def test_nothing_tested_is_said_and_no_more():
 def test_a_scan_without_optimal_cuts_is_compared_at_the_others():
     table = table_of(row("CD44", "KIRC", 1.4), row("CD44", "KIRC", 1.6, cut="median"))
     words = " ".join(summary(compare_with_table_2(table)))
-    assert "at the optimal cut-off, shrunken, 0 of 0" in words
+    assert "At the optimal cut-off, shrunken: none tested." in words
     assert "nan" not in words
 
 
@@ -157,6 +179,6 @@ def test_table_2_beside_the_real_cohorts(real_cohorts: Path, record_property):
         record_property("figure", words)
     tested = compared[compared["not_tested"] == ""]
     assert len(tested) == 57
-    assert tested["agrees_median"].sum() == 53
-    against = tested[~tested["agrees_median"].astype(bool)]
+    assert (tested["agrees_median"] == "yes").sum() == 53
+    against = tested[tested["agrees_median"] == "no"]
     assert (against["p_median"] > 0.01).all()

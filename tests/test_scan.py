@@ -136,7 +136,7 @@ def test_restricted_means_are_worse_where_hazards_are(table):
 def test_genes_are_taken_in_the_order_asked_for_and_absent_ones_have_no_row(cohort):
     found = scan_cohort(cohort, ["G7", "NODAL", "G0"], ScanSettings(cuts=("per_sd",)))
     assert list(found["gene"]) == ["G7", "G0"]
-    with pytest.raises(ScanError, match=r"it has none of the genes asked for \(NODAL\)"):
+    with pytest.raises(ScanError, match=r"it has none of the 1 genes asked for \(first: NODAL\)"):
         scan_cohort(cohort, ["NODAL"])
 
 

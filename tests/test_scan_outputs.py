@@ -76,6 +76,37 @@ def test_a_scan_written_again_replaces_its_files_and_leaves_others(table, tmp_pa
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_what_an_earlier_run_left_does_not_outlive_the_next(table, tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "mine.png").touch()
+    pooled = pd.DataFrame(
+        [{"gene": "CD44", "cancer_type": "KIRC", "endpoint": "OS", "cut": "per_sd", "n": 10, "events": 5,
+          "hazard_ratio": 1.5, "held_lower": 1.1, "held_upper": 2.0, "held_p": 0.01, "p": 0.001,
+          "q": 0.001, "i_squared": 0.0,
+          "cohorts": "A, B", "left_out": "C: lacks the gene", "remark": ""}]
+    )  # fmt: skip
+    ledger = pd.DataFrame({"cohort": ["A"]})
+    write_scan(table, NO_EVIDENCE, {"forest_CD44_KIRC_OS": a_figure()}, tmp_path, pooled=pooled, ledger=ledger,
+               notes=["B/OS could not be scanned: <no>"])  # fmt: skip
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    for words in ("1.50 (1.10 to 2.00)", "C: lacks the gene", "B/OS could not be scanned: &lt;no&gt;"):
+        assert words in page
+    write_scan(table, NO_EVIDENCE, {}, tmp_path)
+    assert files(tmp_path) == {
+        "index.html", "hazard_ratios.parquet", "hazard_ratios.csv", "evidence.csv", "figures/mine.png"
+    }  # fmt: skip
+    assert "Pooled over cohorts" not in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_short_evidence_stands_beside_each_row(table, tmp_path):
+    evidence = pd.DataFrame([{"gene": "CD44", "drugs": "RG7356", "literature_direction": "high", "literature": "long"}])
+    write_scan(table, evidence, {}, tmp_path)
+    for read in (pd.read_csv(tmp_path / "hazard_ratios.csv"), pd.read_parquet(tmp_path / "hazard_ratios.parquet")):
+        assert set(read.loc[read["gene"] == "CD44", "drugs"]) == {"RG7356"}
+        assert read.loc[read["gene"] != "CD44", "drugs"].isna().all()
+        assert "literature" not in read
+
+
 def test_a_scan_that_fails_on_the_way_changes_nothing(table, tmp_path):
     write_scan(table, NO_EVIDENCE, {}, tmp_path)
     before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,8 @@ from click.testing import CliRunner
 
 from experiments.choices import Choices
 from experiments.cli import main
-from experiments.scanning import evidence_of, genes_named, pooled, read_cohorts, scan_cohorts, together
+from experiments.scan_genes import found_genes, genes_named, genes_of_paper
+from experiments.scanning import evidence_of, pooled, read_cohorts, scan_cohorts, together, with_q_of
 from experiments.simulated_study import write_simulated_cohorts
 from features.errors import PrognosisError
 from training.scan.scan import ScanSettings, scan_cohort
@@ -47,10 +50,10 @@ def test_a_file_that_names_no_gene_is_refused(tmp_path, content):
 
 
 def test_a_scan_of_several_cohorts_is_each_ones_own_and_q_is_over_the_family(simulated):
-    cohorts = read_cohorts(simulated, Choices("OS"), ["OS"], by_site=False)
+    cohorts, _ = read_cohorts(simulated, Choices("OS"), ["OS"], by_site=False)
     alone = [scan_cohort(cohort, settings=QUICK) for cohort in cohorts]
-    apart = scan_cohorts(cohorts, None, QUICK, workers=2)
-    joint = scan_cohorts(cohorts, None, QUICK, family="genes and cancer types", workers=2)
+    apart, _ = scan_cohorts(cohorts, None, QUICK, workers=2)
+    joint, _ = scan_cohorts(cohorts, None, QUICK, family="genes and cancer types", workers=2)
     for table, scan in zip(alone, apart, strict=True):
         pd.testing.assert_frame_equal(scan.table, table)
     q = pd.concat([scan.table["q"] for scan in joint])
@@ -79,7 +82,10 @@ def test_the_command_writes_tables_and_a_page(simulated, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--genes", "NOSUCHGENE"], "none of these genes"),
+        (["--genes", "NOSUCHGENE"], "no cohort has any of the 1 genes asked for (NOSUCHGENE)"),
+        (["--genes", "CD44", "--forest", "IL6"], "forest of IL6: no cohort of the scan has it"),
+        (["--genes", "no/such.txt"], "there is no such file of genes"),
+        (["--genes", "CD44", "--strata", "centre"], "no column 'centre' to stratify by"),
         (["--genes", "CD44", "--curve", "IL6"], "survival by IL6: no cohort of the scan has it"),
         (["--genes", "CD44", "--forest", "CD44"], "several cohorts of one cancer type"),
         (["--genes", "CD44", "--adjust", "shoe size"], "shoe size cannot be adjusted for"),
@@ -121,9 +127,83 @@ def test_a_cohort_split_by_site_is_pooled_and_drawn(real_cohorts, tmp_path):
 
 def test_all_ten_cohorts_stand_in_one_table(real_cohorts):
     folders = sorted(folder for folder in real_cohorts.iterdir() if folder.is_dir())
-    cohorts = read_cohorts(folders, Choices("OS"), ["OS"], by_site=False)
-    table = together(scan_cohorts(cohorts, genes_named("ctc_core"), QUICK, family="genes and cancer types"))
+    cohorts, _ = read_cohorts(folders, Choices("OS"), ["OS"], by_site=False)
+    scans, _ = scan_cohorts(cohorts, genes_named("ctc_core"), QUICK, family="genes and cancer types")
+    table = together(scans)
     assert table["cancer_type"].nunique() == 10
     kirc = table.query("cancer_type == 'KIRC' and gene == 'CD44' and cut == 'per_sd'").iloc[0]
     assert kirc["hazard_ratio"] > 1
     assert kirc["q"] < 0.05
+
+
+def test_genes_are_found_by_other_names_and_the_unknown_are_counted_and_named():
+    found = found_genes(["CD44", "PDL1", "NOSUCH", "cd8a"], {"CD44", "CD274", "CD8A"})
+    assert found.genes == ("CD44", "CD274", "CD8A")
+    assert found.unknown == ("NOSUCH",)
+    assert found.notes == [
+        "Taken under their current symbols: CD274 for PDL1, CD8A for cd8a.",
+        "1 of 4 genes are in no cohort: NOSUCH.",
+    ]
+    assert found_genes(None, {"CD44"}).notes == []
+
+
+def test_one_bad_cohort_or_unknown_gene_is_named_and_the_rest_is_scanned(simulated, tmp_path):
+    bad = tmp_path / "BAD"
+    shutil.copytree(simulated[0], bad)
+    for path in bad.iterdir():
+        if "clinical" in path.name:
+            path.write_text("garbage\n", encoding="utf-8")
+    done = run("scan", bad, simulated[1], "--to", tmp_path / "out", "--genes", "CD44,NOSUCH", "--cut", "per_sd",
+               "--cut", "per_sd", "--endpoint", "OS", "--endpoint", "OS")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    for words in ("BAD/OS could not be scanned", "1 of 2 genes are in no cohort: NOSUCH"):
+        assert words in done.stderr
+        assert words in page
+    table = pd.read_csv(tmp_path / "out" / "hazard_ratios.csv")
+    assert len(table) == 1
+    assert table.loc[0, "partners"] != ""
+    ledger = pd.read_csv(tmp_path / "out" / "ledger.csv")
+    assert set(ledger["cohort"]) == {"SIMULATED-KIRP"}
+    assert "reader's ledger:" in done.stdout
+
+
+def test_what_cannot_be_drawn_or_written_is_refused_before_anything_is_scanned(simulated, tmp_path, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr("experiments.scanning.scan_cohort", never)
+    (tmp_path / "taken").touch()
+    for words, options in (
+        ("parted by one of median", ["--cut", "per_sd", "--curve", "CD44"]),
+        ("add per_sd", ["--cut", "median", "--forest", "CD44"]),
+        ("nothing can be written", ["--to", tmp_path / "taken" / "out"]),
+    ):
+        done = run("scan", *simulated, "--genes", "CD44", "--to", tmp_path / "out", *options)
+        assert done.exit_code == 2, words
+        assert words in done.stderr
+    done = run("paper", *simulated, "--to", tmp_path / "out", "--curve", "NOSUCH:KIRP")
+    assert "lacks the gene" in done.stderr
+
+
+def test_a_curve_needs_no_ratio_per_sd_and_strata_no_optimal_cut(simulated, tmp_path):
+    done = run("scan", simulated[0], "--to", tmp_path / "out", "--genes", "CD44", "--cut", "median", "--curve", "CD44",
+               "--curve", "CD44", "--strata", "sex")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert len(list((tmp_path / "out" / "figures").glob("survival_CD44_*.png"))) == 1
+    assert set(pd.read_csv(tmp_path / "out" / "hazard_ratios.csv")["stratified_by"]) == {"sex"}
+
+
+def test_q_tells_cohorts_of_one_cancer_type_apart_and_extras_change_none(simulated):
+    cohorts, _ = read_cohorts(simulated[:1], Choices("OS"), ["OS"], by_site=False)
+    halves = [replace(cohorts[0].subset(np.arange(k, len(cohorts[0].time), 2)), source=f"half {k}") for k in (0, 1)]
+    scans, _ = scan_cohorts(halves, ("CD44", "CXCR4", "ICAM1"), QUICK)
+    for half, scan in zip(halves, scans, strict=True):
+        alone = scan_cohort(half, ("CD44", "CXCR4", "ICAM1"), QUICK)
+        np.testing.assert_allclose(scan.table["q"], alone["q"], rtol=1e-12)
+    few, many = (scan_cohorts(halves, genes_of_paper(extra), QUICK)[0] for extra in ((), ("SELP", "TNF", "VIM")))
+    own = genes_of_paper()
+    for one, other in zip(with_q_of(few, own), with_q_of(many, own), strict=True):
+        kept = other.table[other.table["gene"].isin(own)].reset_index(drop=True)
+        np.testing.assert_array_equal(kept["q"], one.table["q"])
+        assert len(other.table) > len(one.table)

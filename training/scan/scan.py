@@ -100,7 +100,7 @@ def _rows_of_cut(cohort: Cohort, values: Floats, cut: str, settings: ScanSetting
 def _some(genes: Sequence[str] | None) -> str:
     """Name a few genes."""
     named = list(dict.fromkeys(genes or ()))
-    return f"{len(named)} genes (first: {named[0]})" if len(named) > 1 else f"the genes asked for ({', '.join(named)})"
+    return f"the {len(named)} genes asked for (first: {named[0] if named else 'none'})"
 
 
 def _with_strata(cohort: Cohort, column: str) -> Cohort:
