@@ -106,7 +106,11 @@ class TextProfiles:
             text = line.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError:
             raise ProfileFileError(f"{self._name}: is not text in UTF-8; save it as UTF-8.") from None
-        return [field.strip() for field in next(csv.reader([text], delimiter=self._separator), [])]
+        try:
+            return [field.strip() for field in next(csv.reader([text], delimiter=self._separator), [])]
+        except csv.Error:
+            # A carriage return within the line, or a field of more than 128 KiB.
+            raise ProfileFileError(f"{self._name}: its first line is no header; end lines with \\n.") from None
 
     def _texts(self) -> Iterator[bytes]:
         """Yield whole lines, many at a time."""
