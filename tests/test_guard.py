@@ -24,6 +24,7 @@ from serving.launch import launch
 from serving.problems import KINDS
 from serving.settings import Settings
 from serving.tokens import add_token, revoke_token
+from training.synthetic_profile import synthetic_profile
 
 if TYPE_CHECKING:
     from conftest import ModelStore
@@ -287,9 +288,9 @@ def request_for(model: PrognosticModel, profiles: list[dict[str, Any]]) -> dict[
     return asked | {"profiles": profiles}
 
 
-def expression_of(model: PrognosticModel, value: float = 5.0) -> dict[str, float]:
-    genes = model.variants["genes_only"].features.genes
-    return {gene: value + 0.1 * position for position, gene in enumerate(genes)}
+def expression_of(model: PrognosticModel, value: float = 6.5) -> dict[str, float]:
+    """An expression profile as the model's cohort might hold it, with a value of CD44's own."""
+    return synthetic_profile(model)[0] | {"CD44": value}
 
 
 def counted(text: str, name: str, **labels: str) -> float:

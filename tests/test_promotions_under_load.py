@@ -24,6 +24,7 @@ from serving.routes import score_body
 from serving.settings import Settings
 from training.breslow import BaselineHazard
 from training.estimate import Estimate
+from training.synthetic_profile import synthetic_profile
 
 if TYPE_CHECKING:
     from conftest import ModelStore
@@ -123,11 +124,9 @@ def another_variant(variant: Variant) -> Variant:
 
 
 def request_for(model: PrognosticModel) -> bytes:
-    genes = model.variants["genes_only"].features.genes
+    expression, _ = synthetic_profile(model)
     clinical = {"age": 61, "sex": "female", "stage": "III", "grade": "G3"}
-    profiles = [
-        {"id": f"p{i}", "expression": {gene: 4.0 + 0.1 * j + 0.2 * i for j, gene in enumerate(genes)}} for i in range(8)
-    ]
+    profiles = [{"id": f"p{i}", "expression": expression | {"CD44": 6.0 + 0.2 * i}} for i in range(8)]
     profiles = [{**profile, "clinical": clinical} for profile in profiles]
     asked = {"cancer_type": model.cancer_type, "endpoint": model.endpoint, "scale": model.scale}
     return json.dumps({**asked, "profiles": profiles}).encode()

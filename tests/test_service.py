@@ -22,6 +22,7 @@ from serving.problems import KINDS
 from serving.schemas import CancerTypes, HazardRatios, Models, ScoreResponse
 from serving.settings import Settings
 from training.scoring import Profile, score_profiles
+from training.synthetic_profile import synthetic_profile
 
 if TYPE_CHECKING:
     from conftest import ModelStore
@@ -65,10 +66,9 @@ def server(
         yield Server(http, store, home / "log", before)
 
 
-def expression_of(model: PrognosticModel, value: float = 5.0) -> dict[str, float]:
-    """An expression profile with every gene that the model reads, each a little different."""
-    genes = model.variants["genes_only"].features.genes
-    return {gene: value + 0.1 * position for position, gene in enumerate(genes)}
+def expression_of(model: PrognosticModel, value: float = 6.5) -> dict[str, float]:
+    """An expression profile as the model's cohort might hold it, with a value of CD44's own."""
+    return synthetic_profile(model)[0] | {"CD44": value}
 
 
 CLINICAL = {"age": 61, "sex": "female", "stage": "III", "grade": "G3"}
@@ -253,8 +253,8 @@ def test_results_come_in_the_order_of_the_profiles(server: Server, model: Progno
 def test_a_value_that_is_no_finite_number_is_refused_by_gene_and_position(
     server: Server, model: PrognosticModel, written: str, kind: str
 ):
-    gene = next(iter(expression_of(model)))
-    body = json.dumps(request_for(model)).replace(f'"{gene}": 5.0', f'"{gene}": {written}')
+    gene, value = next(iter(expression_of(model).items()))
+    body = json.dumps(request_for(model)).replace(f'"{gene}": {value}', f'"{gene}": {written}')
     response = server.http.post("/score", content=body, headers={"Content-Type": "application/json"})
     refused = problem(response, "invalid-request")
     assert refused["field"] == f"profiles[0].expression.{gene}"
@@ -478,9 +478,69 @@ def test_the_log_holds_nothing_of_a_patient(server: Server, model: PrognosticMod
 
 
 def test_no_figure_of_an_answer_is_null_or_infinite(server: Server, model: PrognosticModel):
-    for value in (0.0, 0.5, 20.0, 35.0):
+    for value in (0.0, 0.5, 12.0, 19.0):
         profile = {"id": "p1", "expression": expression_of(model, value), "clinical": CLINICAL}
         (result,) = server.http.post("/score", json=request_for(model, profiles=[profile])).json()["results"]
         figures = [result["linear_predictor"], result["risk_percentile"]]
         figures += [point["probability"] for point in result["survival"]]
         assert all(math.isfinite(figure) for figure in figures)
+
+
+def file_of(model: PrognosticModel) -> bytes:
+    """Three patients as CSV, of whom the second's age is none."""
+    genes = expression_of(model)
+    rows = [["id", *genes, "age", "sex", "stage", "grade"]]
+    rows += [[name, *genes.values(), age, "female", "III", "G3"] for name, age in (("a", 61), ("b", "old"), ("c", ""))]
+    return "\n".join(",".join(map(str, row)) for row in rows).encode()
+
+
+def post_file(
+    server: Server, model: PrognosticModel, body: bytes, *, accept: str = "*/*", **query: Any
+) -> httpx.Response:
+    asked = {"cancer_type": model.cancer_type, "scale": model.scale} | query
+    headers = {"Content-Type": "text/csv", "Accept": accept}
+    return server.http.post("/score/file", params=asked, content=body, headers=headers)
+
+
+def test_a_file_is_answered_line_by_line_as_single_requests_are(server: Server, model: PrognosticModel):
+    response = post_file(server, model, file_of(model), contributions="true")
+    assert response.headers["content-type"] == "application/x-ndjson"
+    first, *lines, last = map(json.loads, response.text.splitlines())
+    (single,) = server.http.post("/score", json=request_for(model)).json()["results"]
+    assert first["model"]["name"] == model.name
+    assert [(line["row"], line["id"]) for line in lines] == [(1, "a"), (2, "b"), (3, "c")]
+    assert {**lines[0], "id": "p1"} == {**single, "row": 1}
+    assert "age must be a number of years" in lines[1]["error"]["detail"]
+    assert lines[2]["variant"] == "genes_only"
+    assert last == {"summary": {"patients": 3, "scored": 2, "failed": 1}}
+
+
+def test_a_file_is_answered_as_a_table_where_that_is_accepted(server: Server, model: PrognosticModel):
+    response = post_file(server, model, file_of(model), accept="text/csv", horizons_months="6,12")
+    assert response.headers["content-type"].startswith("text/csv")
+    header, *rows = response.text.splitlines()
+    assert '"survival_6_lower"' in header
+    assert len(rows) == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "field"),
+    [
+        ({"scale": "counts"}, "not-scorable", "scale"),
+        ({"scale": "furlongs"}, "invalid-request", "scale"),
+        ({"horizons_months": "12,never"}, "invalid-request", "horizons_months"),
+        ({"horizons_months": "1e9"}, "not-scorable", "horizons_months"),
+        ({"format": "xlsx"}, "unsupported-media-type", "format"),
+        ({"format": "parquet"}, "not-scorable", None),
+        ({"colour": "blue"}, "invalid-request", "colour"),
+        ({"cancer_type": "KIRC"}, "not-scorable", "cancer_type"),
+    ],
+)
+def test_what_cannot_be_answered_of_a_file_is_a_problem(
+    server: Server, model: PrognosticModel, query: dict[str, str], kind: str, field: str | None
+):
+    assert problem(post_file(server, model, file_of(model), **query), kind)["field"] == field
+
+
+def test_a_file_that_is_too_large_is_refused(server: Server, model: PrognosticModel):
+    problem(post_file(server, model, b"x" * (BODY_LIMIT + 1)), "body-too-large")
