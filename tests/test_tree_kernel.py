@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.boosted import fit_boosted
-from training.tree_kernel import DEEPEST, Trees, TreesError, in_one_group, side_by_side, trees_of
+from training.tree_kernel import DEEPEST, TreesError
+from training.trees import Trees, in_one_group, side_by_side, trees_of
 
 N_COVARIATES = 6
 
@@ -72,10 +73,28 @@ def test_a_row_alone_has_the_same_sums_to_the_bit_as_among_many(groups):
         assert np.array_equal(trees.margins(X[row : row + 1])[0], together[row])
 
 
-def test_a_row_asked_of_its_own_group_has_that_groups_sum(groups):
+def test_each_draw_has_the_sums_of_its_own_group(groups):
+    trees, _ = groups
+    draws = np.random.default_rng(3).normal(size=(5, 300, N_COVARIATES)).astype(np.float32)
+    group = np.array([0, 1, 0, 1, 1], dtype=np.int32)
+    found = trees.margins_of_draws(draws, group)
+    for draw in range(5):
+        assert np.array_equal(found[:, draw], trees.margins(draws[draw].astype(np.float64))[:, group[draw]])
+
+
+def test_trees_that_compare_a_covariate_and_the_others_add_up_to_all(groups):
     trees, X = groups
-    group = (np.arange(len(X)) % 2).astype(np.int32)
-    assert np.array_equal(trees.margins_of(X, group), trees.margins(X)[np.arange(len(X)), group])
+    chosen, others = trees.parted(np.array([0, 4]))
+    assert not set(others.columns) & {0, 4}
+    assert len(chosen.depth) + len(others.depth) == len(trees.depth)
+    np.testing.assert_allclose(chosen.margins(X) + others.margins(X), trees.margins(X), rtol=0, atol=1e-12)
+    moved = X.copy()
+    moved[:, [0, 4]] += 5.0
+    assert np.array_equal(others.margins(moved), others.margins(X))
+    none, all_of_them = trees.parted(np.array([N_COVARIATES]))
+    assert not len(none.depth)
+    assert np.array_equal(all_of_them.margins(X), trees.margins(X))
+    assert np.array_equal(none.margins(X), np.zeros((len(X), 2)))
 
 
 def test_a_group_is_the_sum_of_its_parts_less_its_centre(groups):
@@ -139,7 +158,7 @@ def test_rows_without_a_covariate_that_trees_compare_are_refused(groups):
 def test_a_group_that_is_not_there_is_refused(groups):
     trees, X = groups
     with pytest.raises(ValueError, match="group 2 is asked for"):
-        trees.margins_of(X, np.full(len(X), 2, dtype=np.int32))
+        trees.margins_of_draws(X[None].astype(np.float32), np.array([2], dtype=np.int32))
 
 
 def test_trees_that_are_too_deep_to_be_kept_are_refused():

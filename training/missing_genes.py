@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from features.transform import DerivedTerm, FeatureState
 from training.band_kernel import add_products
 from training.replicates import Replicates
-from training.tree_kernel import Trees
+from training.trees import Trees
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -38,12 +38,18 @@ class _Pattern:
     factors : array, shape (n_sides, n_replicates)
     drawn : array, shape (n_replicates, n_genes)
         Added to each gene's score; 0 where it is known.
+    columns : array of int
+        The covariates that the draws change.
+    parted : tuple of Trees or None
+        The trees that compare any of these, and the others; None where no tree does.
     """
 
     offset: Floats
     sides: tuple[tuple[int, ...], ...]
     factors: Floats
     drawn: Floats
+    columns: NDArray[np.intp]
+    parted: tuple[Trees, Trees] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,10 +135,14 @@ class MissingGenes:
         missing = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=n_genes).astype(np.bool_)
         drawn = np.zeros((len(self.replicates), n_genes))
         drawn[:, missing] = self._normals[:, missing] @ conditional_root(self.features.correlation, missing).T
-        return self._of_cox(drawn)
+        columns = self._drawn_columns(missing)
+        trees = self.replicates.trees
+        compared = trees is not None and bool(np.isin(columns, trees.columns).any())
+        parted = trees.parted(columns) if trees is not None and compared else None
+        return _Pattern(*self._of_cox(drawn), drawn, columns, parted)
 
-    def _of_cox(self, drawn: Floats) -> _Pattern:
-        """Work out what the draws change in the Cox part."""
+    def _of_cox(self, drawn: Floats) -> tuple[Floats, tuple[tuple[int, ...], ...], Floats]:
+        """Return what the draws change in the Cox part: the pattern's offset, sides and factors."""
         n_genes, offset = drawn.shape[1], np.zeros(len(drawn))
         factors: dict[tuple[int, ...], Floats] = {}
         for j, coefficient in zip(self.replicates.columns.tolist(), self.replicates.by_covariate, strict=True):
@@ -152,7 +162,7 @@ class MissingGenes:
             for side, factor in ((first, other), (second, shift)):
                 if factor.any():
                     factors[side] = factors.get(side, 0.0) + scaled * factor
-        return _Pattern(offset, tuple(factors), np.array([*factors.values()]).reshape(len(factors), len(drawn)), drawn)
+        return offset, tuple(factors), np.array([*factors.values()]).reshape(len(factors), len(drawn))
 
     def _shifts(self, term: DerivedTerm, drawn: Floats) -> list[tuple[tuple[int, ...], Floats]]:
         """Return the genes of both sides of a term, and by how much each replicate's draw moves their mean."""
@@ -160,45 +170,39 @@ class MissingGenes:
         return [(side, _mean_of([drawn[:, gene] for gene in side]) if side else np.zeros(len(drawn))) for side in sides]
 
     def _tree_part(self, trees: Trees, X: Floats, pattern: _Pattern) -> Floats:
-        touched = self._touched(trees, pattern)
+        """Return the trees' part: those that read what was drawn are asked about every draw, the others once."""
+        touched, others = pattern.parted or (None, trees)
+        sums = others.margins(X)[:, self.replicates.turn]
         if touched is None:
-            return trees.margins(X)[:, self.replicates.turn]
-        n = len(self.replicates)
-        sums = np.empty((len(X), n))
-        size = max(1, BLOCK_SIZE // (n * X.shape[1]))
+            return sums
+        size = max(1, BLOCK_SIZE // (len(self.replicates) * X.shape[1]))
         for start in range(0, len(X), size):
-            block = X[start : start + size]
-            rows = self._drawn_rows(block, pattern, touched).reshape(len(block) * n, -1)
-            sums[start : start + size] = trees.margins_of(rows, np.tile(self.replicates.turn, len(block))).reshape(
-                -1, n
-            )
+            drawn = self._drawn_rows(X[start : start + size], pattern)
+            sums[start : start + size] += touched.margins_of_draws(drawn, self.replicates.turn)
         return sums
 
-    def _touched(self, trees: Trees, pattern: _Pattern) -> list[int] | None:
-        """Return the derived terms that were drawn and that trees read; None where trees read nothing that was."""
-        read, drawn = set(trees.columns.tolist()), set(np.flatnonzero(pattern.drawn.any(axis=0)).tolist())
+    def _drawn_columns(self, missing: Bools) -> NDArray[np.intp]:
+        """Return the covariates that the draws change: the missing genes and the terms that are made of any."""
         n_genes = len(self.features.genes)
-        terms = [
-            k
-            for k, term in enumerate(self.features.terms)
-            if n_genes + k in read and drawn & {self._positions[gene] for gene in term.first + term.second}
-        ]
-        return terms if terms or drawn & read else None
+        lacking = {gene for gene, lacks in zip(self.features.genes, missing, strict=True) if lacks}
+        terms = [n_genes + k for k, t in enumerate(self.features.terms) if lacking & {*t.first, *t.second}]
+        return np.array([*np.flatnonzero(missing), *terms], dtype=np.intp)
 
-    def _drawn_rows(self, X: Floats, pattern: _Pattern, terms: list[int]) -> NDArray[np.float32]:
-        """Return each patient as each replicate draws them, shape (n_patients, n_replicates, n_covariates)."""
+    def _drawn_rows(self, X: Floats, pattern: _Pattern) -> NDArray[np.float32]:
+        """Return each patient as each replicate draws them, shape (n_replicates, n_patients, n_covariates)."""
         n_genes = len(self.features.genes)
-        rows = np.repeat(X[:, None].astype(np.float32), len(pattern.drawn), axis=1)
-        scores = {g: X[:, g, None] + pattern.drawn[:, g] for g in np.flatnonzero(pattern.drawn.any(axis=0)).tolist()}
+        rows = np.repeat(X[None].astype(np.float32), len(pattern.drawn), axis=0)
+        genes = pattern.columns[pattern.columns < n_genes].tolist()
+        scores = {gene: X[:, gene] + pattern.drawn[:, gene, None] for gene in genes}
         for gene, values in scores.items():
             rows[:, :, gene] = values
-        for k in terms:
-            term = self.features.terms[k]
+        for column in pattern.columns[pattern.columns >= n_genes].tolist():
+            term = self.features.terms[column - n_genes]
             first, second = (
-                [scores.get(self._positions[gene], X[:, self._positions[gene], None]) for gene in side]
+                [scores.get(self._positions[gene], X[:, self._positions[gene]]) for gene in side]
                 for side in (term.first, term.second)
             )
-            rows[:, :, n_genes + k] = (_raw(term, first, second) - term.mean) / term.scale
+            rows[:, :, column] = (_raw(term, first, second) - term.mean) / term.scale
         return rows
 
 

@@ -21,7 +21,7 @@ from training.penalised_cox import FitError, FittedCox
 from training.procedure import FittedProcedure, Ingredient, calibration_slope
 from training.replicates import Replicates
 from training.resampling import derived_seed, generator
-from training.tree_kernel import Trees, in_one_group, side_by_side, trees_of
+from training.trees import Trees, in_one_group, side_by_side, trees_of
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.intp]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.band_kernel import add_products
-from training.tree_kernel import Trees
+from training.trees import Trees
 
 Floats = NDArray[np.float64]
 

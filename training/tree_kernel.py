@@ -1,24 +1,17 @@
-"""Boosted trees as plain arrays, groups of them, and the compiled loop that adds up their leaves."""
+"""Trees level by level, as arrays that compiled loops read, and the loops that add up their leaves."""
 
 # mypy: disallow-untyped-decorators=False
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
 
 from features.errors import PrognosisError
 from training.compiled import compiled
 
-Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
-Integers = NDArray[np.int32]
 
 #: Rows that go through a tree before the next tree: they and the tree stay in a core's nearest cache.
 BLOCK = 256
@@ -28,162 +21,6 @@ DEEPEST = 12
 
 class TreesError(PrognosisError):
     """Trees are too deep to be kept by the hundred."""
-
-
-@dataclass(frozen=True, eq=False)
-class Trees:
-    """Groups of regression trees; the sum of a group's leaves is what the group predicts.
-
-    A tree of depth d has all :math:`2^d - 1` nodes and :math:`2^d` leaves, level by level from left to right; where it
-    ends earlier, nodes lead to the left and leaves repeat.
-
-    Parameters
-    ----------
-    column : array of int, shape (n_nodes,)
-        The covariate that a node compares; 0 where the tree has ended.
-    threshold : array, shape (n_nodes,)
-        At or above it the right child follows, below it the left one; NaN, which nothing is above, where the tree has
-        ended.
-    value : array, shape (n_leaves,)
-    depth : array of int, shape (n_trees,)
-    starts : array of int, shape (n_groups + 1,)
-        The first tree of each group, and the number of trees.
-    centre : array, shape (n_groups,)
-        Subtracted from each group's sum.
-
-    Raises
-    ------
-    ValueError
-        If the arrays are no trees: compiled loops read whatever they point at.
-    """
-
-    column: Integers
-    threshold: Singles
-    value: Singles
-    depth: Integers
-    starts: Integers
-    centre: Floats
-
-    def __post_init__(self) -> None:
-        fault = _fault(self)
-        if fault is not None:
-            raise ValueError(f"the arrays are no trees: {fault}")
-
-    @property
-    def n_groups(self) -> int:
-        """How many sums there are of a row."""
-        return len(self.centre)
-
-    @property
-    def columns(self) -> NDArray[np.intp]:
-        """The covariates that any node compares, in order."""
-        return np.unique(self.column[~np.isnan(self.threshold)]).astype(np.intp)
-
-    def margins(self, X: Floats) -> Floats:
-        """Return each row's sum of each group, shape (n_rows, n_groups).
-
-        Parameters
-        ----------
-        X : array, shape (n_rows, n_covariates)
-            No value missing; compared as float32, as xgboost does.
-
-        Notes
-        -----
-        Leaves are added in the trees' order, row by row: a row alone has the same sum to the bit as among many.
-        """
-        sums = np.empty((len(X), self.n_groups))
-        _add_leaves(self._narrowed(X), self.column, self.threshold, self.value, self.depth, self.starts, sums)
-        return np.asarray(sums - self.centre)
-
-    def margins_of(self, X: Floats | Singles, group: Integers) -> Floats:
-        """Return each row's sum of its own group, shape (n_rows,).
-
-        Parameters
-        ----------
-        X : array, shape (n_rows, n_covariates)
-        group : array of int, shape (n_rows,)
-        """
-        if len(group) and not 0 <= group.min() <= group.max() < self.n_groups:
-            raise ValueError(f"there are {self.n_groups} groups, but group {group.max()} is asked for")
-        sums = np.zeros(len(X))
-        narrowed, each = self._narrowed(X), np.argsort(group, kind="stable")
-        for number in np.unique(group):
-            rows = each[np.searchsorted(group[each], number) : np.searchsorted(group[each], number, side="right")]
-            sums[rows] = self._only(int(number), narrowed[rows])
-        return np.asarray(sums - self.centre[group])
-
-    def _only(self, group: int, X: Singles) -> Floats:
-        first, last = self.starts[group], self.starts[group + 1]
-        nodes, leaves = self._offsets
-        sums = np.empty((len(X), 1))
-        _add_leaves(
-            X,
-            self.column[nodes[first] : nodes[last]],
-            self.threshold[nodes[first] : nodes[last]],
-            self.value[leaves[first] : leaves[last]],
-            self.depth[first:last],
-            np.array([0, last - first], dtype=np.int32),
-            sums,
-        )
-        return sums[:, 0]
-
-    @cached_property
-    def _offsets(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where the nodes and the leaves of each tree begin, and where the last ones end."""
-        leaves = np.concatenate([[0], np.cumsum(2 ** self.depth.astype(np.int64))])
-        return leaves - np.arange(len(leaves)), leaves
-
-    def _narrowed(self, X: Floats | Singles) -> Singles:
-        if len(self.column) and X.shape[1] <= self.column.max():
-            raise ValueError(f"trees compare covariate {self.column.max()}, but there are only {X.shape[1]}")
-        return np.ascontiguousarray(X, dtype=np.float32)
-
-
-def trees_of(booster: xgboost.Booster, *, columns: NDArray[np.intp], factor: float) -> Trees:
-    """Return a booster's trees as one group with centre 0.
-
-    Parameters
-    ----------
-    booster : Booster
-        Of trees with one numeric comparison a node.
-    columns : array of int
-        What the booster's covariates are called by the rows that will be asked for.
-    factor : float
-        Multiplies every leaf.
-
-    Raises
-    ------
-    TreesError
-        If a tree has more than `DEEPEST` levels of nodes.
-    """
-    model = json.loads(bytes(booster.save_raw("json")))["learner"]["gradient_booster"]["model"]
-    each = [laid_out(tree) for tree in model["trees"]]
-    return Trees(
-        column=columns[np.concatenate([column for column, _, _ in each])].astype(np.int32),
-        threshold=np.concatenate([threshold for _, threshold, _ in each]),
-        value=(factor * np.concatenate([value for _, _, value in each])).astype(np.float32),
-        depth=np.array([len(value).bit_length() - 1 for _, _, value in each], dtype=np.int32),
-        starts=np.array([0, len(each)], dtype=np.int32),
-        centre=np.zeros(1),
-    )
-
-
-def in_one_group(parts: Sequence[Trees], centre: float) -> Trees:
-    """Return all trees as one group, whose sum is that of the parts."""
-    together = side_by_side(parts)
-    starts = np.array([0, len(together.depth)], dtype=np.int32)
-    return replace(together, starts=starts, centre=np.array([centre]))
-
-
-def side_by_side(parts: Sequence[Trees]) -> Trees:
-    """Return the groups of several, one after another."""
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _JOINED}
-    before = np.cumsum([0, *(len(part.depth) for part in parts)])
-    ends = [part.starts[1:] + first for part, first in zip(parts, before.tolist(), strict=False)]
-    return Trees(**joined, starts=np.concatenate([[0], *ends]).astype(np.int32))
-
-
-_JOINED = tuple(field.name for field in fields(Trees) if field.name != "starts")
 
 
 def laid_out(tree: dict[str, Any]) -> tuple[NDArray[np.intp], Singles, Singles]:
@@ -218,53 +55,60 @@ def laid_out(tree: dict[str, Any]) -> tuple[NDArray[np.intp], Singles, Singles]:
     return np.concatenate(columns), np.concatenate(thresholds), stated[level]
 
 
-def _fault(trees: Trees) -> str | None:
-    """Say what would lead a compiled loop astray; None where nothing would."""
-    depth, starts = trees.depth.astype(np.int64), trees.starts
-    if not ((depth >= 0) & (depth <= DEEPEST)).all():
-        return "a depth is none"
-    n_leaves = int((2**depth).sum())
-    if (len(trees.value), len(trees.column), len(trees.threshold)) != (n_leaves, *[n_leaves - len(depth)] * 2):
-        return "nodes, leaves and depths differ in number"
-    if (trees.column < 0).any():
-        return "a node compares no covariate"
-    if (
-        len(starts) != len(trees.centre) + 1
-        or starts[0] != 0
-        or starts[-1] != len(depth)
-        or (np.diff(starts) < 0).any()
-    ):
-        return "groups are out of order"
-    if not (np.isfinite(trees.value).all() and np.isfinite(trees.centre).all()):
-        return "a value is not finite"
-    return None
-
-
 @compiled
-def _add_leaves(X, column, threshold, value, depth, starts, sums):  # type: ignore[no-untyped-def] # noqa: PLR0917
+def add_leaves(X, column, threshold, value, depth, starts, sums):  # type: ignore[no-untyped-def] # noqa: PLR0917
     """Write the sum of the leaves that each row reaches in each group's trees."""
     block = np.empty((X.shape[1], min(BLOCK, X.shape[0])), dtype=np.float32)
     leaf = np.empty(block.shape[1], dtype=np.float64)
     for first in range(0, X.shape[0], BLOCK):
-        size = min(BLOCK, X.shape[0] - first)
-        for row in range(size):
-            for j in range(X.shape[1]):
-                block[j, row] = X[first + row, j]
+        size = _lay_out(X, first, block)
         node, end = 0, 0
         for group in range(starts.size - 1):
-            for row in range(size):
-                leaf[row] = 0.0
-            for tree in range(starts[group], starts[group + 1]):
-                if depth[tree] == 3:
-                    _add_tree_of_three(block, size, column, threshold, value, node, end, leaf)
-                elif depth[tree] == 2:
-                    _add_tree_of_two(block, size, column, threshold, value, node, end, leaf)
-                else:
-                    _add_tree(block, size, column, threshold, value, node, end, depth[tree], leaf)
-                end += 1 << depth[tree]
-                node += (1 << depth[tree]) - 1
+            a, z = starts[group], starts[group + 1]
+            node, end = _add_group(block, size, column, threshold, value, depth, a, z, node, end, leaf)
             for row in range(size):
                 sums[first + row, group] = leaf[row]
+
+
+@compiled
+def add_leaves_of_draws(X, group, column, threshold, value, depth, starts, nodes, leaves, sums):  # type: ignore[no-untyped-def] # noqa: PLR0917
+    """Write the sum of the leaves that each row of each draw reaches in the trees of the draw's group."""
+    block = np.empty((X.shape[2], min(BLOCK, X.shape[1])), dtype=np.float32)
+    leaf = np.empty(block.shape[1], dtype=np.float64)
+    for draw in range(X.shape[0]):
+        a, z = starts[group[draw]], starts[group[draw] + 1]
+        for first in range(0, X.shape[1], BLOCK):
+            size = _lay_out(X[draw], first, block)
+            _add_group(block, size, column, threshold, value, depth, a, z, nodes[a], leaves[a], leaf)
+            for row in range(size):
+                sums[first + row, draw] = leaf[row]
+
+
+@compiled
+def _lay_out(X, first, block):  # type: ignore[no-untyped-def]
+    """Write a block of rows with one covariate after another, and return how many they are."""
+    size = min(block.shape[1], X.shape[0] - first)
+    for row in range(size):
+        for j in range(X.shape[1]):
+            block[j, row] = X[first + row, j]
+    return size
+
+
+@compiled
+def _add_group(block, size, column, threshold, value, depth, first, last, node, end, leaf):  # type: ignore[no-untyped-def] # noqa: PLR0917
+    """Write the sum over a group's trees, of which the first one's nodes and leaves begin at `node` and `end`."""
+    for row in range(size):
+        leaf[row] = 0.0
+    for tree in range(first, last):
+        if depth[tree] == 3:
+            _add_tree_of_three(block, size, column, threshold, value, node, end, leaf)
+        elif depth[tree] == 2:
+            _add_tree_of_two(block, size, column, threshold, value, node, end, leaf)
+        else:
+            _add_tree(block, size, column, threshold, value, node, end, depth[tree], leaf)
+        end += 1 << depth[tree]
+        node += (1 << depth[tree]) - 1
+    return node, end
 
 
 @compiled(inline="always")
