@@ -270,6 +270,22 @@ def benchmark_coverage(target: Path, cohorts: int | None, workers: int | None) -
     click.echo(markdown(found), nl=False)
 
 
+@benchmark.command("start")
+@click.option("--to", "target", type=cli_options.folder, default=Path("experiments/results"), show_default=True,
+              help="Where the table goes.")  # fmt: skip
+@click.option("--models", "n_models", type=click.IntRange(min=1), default=10, show_default=True, help="Served.")
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Scoring processes.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Starts of each kind.")
+def benchmark_start(target: Path, n_models: int, workers: int, rounds: int) -> None:
+    """Measure how long the service takes from its start until it is ready, and write the table."""
+    from experiments.benchmarks.start import benchmark_start as measured
+    from experiments.benchmarks.start import write_start
+    from experiments.runner import DEFINITIONS
+
+    found = measured(DEFINITIONS / "default.toml", n_models=n_models, workers=workers, rounds=rounds)
+    click.echo(write_start(found, target, n_models=n_models, workers=workers), nl=False)
+
+
 @benchmark.command("univariate")
 @click.argument("folders", nargs=-1, type=cli_options.folder)
 @cli_options.reading

@@ -1,0 +1,253 @@
+"""How long the service takes from its start until it is ready, and what its first patients wait."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+from joblib import cpu_count
+
+from experiments.benchmarks.origin import clean_commit
+from experiments.benchmarks.tables import write_pair
+from experiments.runner import code_version
+from experiments.simulation import simulate_cohort
+from experiments.transfer import import_models
+from features.panel import load_panel
+from serving.bundle_folder import Exported, write_exported
+from serving.settings import Settings
+from training.bundle import write_bundle
+from training.definition import load_definition
+from training.model import PrognosticModel
+from training.synthetic_profile import synthetic_profile
+from training.trainer import train
+
+#: From the start of the command to the first answer that the service is ready; what is aimed at.
+TARGET_SECONDS = 5.0
+_GIVEN_UP_SECONDS = 300.0
+#: In which the first patients are scored while the registry's client is imported.
+_FIRST_SECONDS = 5.0
+_SOURCES = {"registry": "the registry's champions, in the cache", "bundles": "a folder of exported models, no MLflow"}
+
+
+@dataclass(frozen=True)
+class Started:
+    """One start.
+
+    Parameters
+    ----------
+    source : str
+        ``registry`` or ``bundles``.
+    seconds : float
+        From the start of the command to the first 200 of ``/readyz`` (wall clock).
+    cpu_seconds : float
+        What the processor spent until then on the way that nothing shortens: the command, the process that starts
+        the workers, and the worker that took longest.
+    slowest_seconds : float
+        The slowest of the scores asked for one after another in the first seconds after it.
+    """
+
+    source: str
+    seconds: float
+    cpu_seconds: float
+    slowest_seconds: float
+
+
+def benchmark_start(definition: Path, *, n_models: int, workers: int, rounds: int) -> list[Started]:
+    """Start `prognosis serve` again and again, with its models in the cache, and from a folder of bundles.
+
+    Parameters
+    ----------
+    definition : Path
+        By which the one SIMULATED model is trained that is served under `n_models` names.
+    n_models, workers, rounds : int
+        The first start of each kind, which fills the caches, is not counted among the rounds.
+    """
+    with tempfile.TemporaryDirectory(prefix="prognosis-start-") as scratch:
+        home = Path(scratch)
+        settings = Settings.from_environment({"PROGNOSIS_HOME": scratch})
+        model = _model(definition)
+        exported = _exported(model, home / "exported", n_models)
+        import_models(exported, alias="candidate", settings=settings)
+        commands = {"registry": (), "bundles": ("--bundles", str(exported))}
+        turns = [(source, extra) for _ in range(rounds + 1) for source, extra in commands.items()]
+        found = [_start(home, source, extra, workers, _request(model)) for source, extra in turns]
+    return found[len(commands) :]
+
+
+def write_start(found: list[Started], folder: Path, *, n_models: int, workers: int) -> str:
+    """Write ``start.csv`` and ``start.md``, and return the latter's text."""
+    about = {
+        "models": n_models,
+        "workers": workers,
+        "processors": cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code_version": code_version(),
+        "commit": clean_commit(),
+    }
+    rows = pd.DataFrame([vars(each) for each in found]).assign(**about)
+    text = markdown(rows)
+    write_pair("start", rows, text, folder)
+    return text
+
+
+def markdown(rows: pd.DataFrame) -> str:
+    """Return the benchmark as Markdown.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As ``start.csv`` has them.
+    """
+    about = rows.iloc[0]
+    lines = [
+        "# From the start to the first patient",
+        "",
+        f"Made {about['created'][:10]} with code {about['code_version']} by `prognosis benchmark start`, on "
+        f"{about['processors']} processors (load average {about['load']} when it ended): {about['models']} SIMULATED "
+        f"models, {about['workers']} workers; {len(rows) // rows['source'].nunique()} starts of each kind in turns, "
+        "after one that is not counted.",
+        "",
+        f"Seconds from `prognosis serve` to the first 200 of `/readyz` (aimed at: {TARGET_SECONDS:g}); the processor's "
+        "seconds are those of the command, the process that starts the workers and the slowest worker, which follow "
+        "upon each other; the slowest answer is of single scores in the "
+        f"{_FIRST_SECONDS:g} s thereafter, while the registry's client is imported.",
+        "",
+        "| models come from | ready, median (least to most) | processor's seconds | slowest answer |",
+        "|---|---|---|---|",
+    ]
+    for source, of in rows.groupby("source", sort=False):
+        seconds = of["seconds"]
+        ready = f"{seconds.median():.1f} s ({seconds.min():.1f} to {seconds.max():.1f})"
+        slowest = f"{1e3 * of['slowest_seconds'].median():.0f} ms"
+        lines.append(f"| {_SOURCES[str(source)]} | {ready} | {of['cpu_seconds'].median():.1f} s | {slowest} |")
+    return "\n".join([*lines, ""])
+
+
+def _model(definition: Path) -> PrognosticModel:
+    chosen = load_definition(definition)
+    chosen = chosen.model_copy(
+        update={
+            "trials": 1,
+            "resampling": chosen.resampling.model_copy(
+                update={"outer_folds": 2, "outer_repeats": 1, "inner_folds": 2, "bootstrap": 100}
+            ),
+        }
+    )
+    cohort = simulate_cohort("KIRC", seed=chosen.seed)
+    made = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "code_version": code_version()}
+    provenance = {**made, "data_digest": cohort.digest(), "definition_digest": "0" * 64, "seed": str(chosen.seed)}
+    return train(cohort, load_panel(chosen.features.panel), chosen, provenance=provenance, workers=1).model
+
+
+def _exported(model: PrognosticModel, target: Path, n_models: int) -> Path:
+    for position in range(n_models):
+        named = replace(model, cancer_type=f"{model.cancer_type}-{position + 1}")
+        with tempfile.TemporaryDirectory() as scratch:
+            bundle = Path(scratch) / "bundle"
+            digest = write_bundle(named, bundle)
+            exported = Exported(
+                name=named.name,
+                version="1",
+                alias="candidate",
+                digest=digest,
+                bundle=f"bundle-{digest[:16]}",
+                gate="",
+                exported=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+            write_exported(bundle, exported, target)
+    return target
+
+
+def _request(model: PrognosticModel) -> bytes:
+    expression, clinical = synthetic_profile(model)
+    profile: dict[str, Any] = {"id": "p", "expression": dict(expression)}
+    if clinical:
+        profile["clinical"] = dict(clinical)
+    asked = {"cancer_type": f"{model.cancer_type}-1", "endpoint": model.endpoint, "scale": model.scale}
+    return json.dumps({**asked, "profiles": [profile]}).encode()
+
+
+def _start(home: Path, source: str, extra: tuple[str, ...], workers: int, request: bytes) -> Started:
+    port = _free_port()
+    command = [sys.executable, "-c", "from experiments.cli import main; main()", "serve", "--port", str(port)]
+    environment = {**os.environ, "PROGNOSIS_HOME": str(home), "MLFLOW_TRACKING_URI": ""}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    with (home / "log").open("wb") as log:
+        began = time.perf_counter()
+        process = subprocess.Popen(  # noqa: S603
+            [*command, "--workers", str(workers), *extra], env=environment, stdout=log, stderr=log
+        )
+    with _ended(process):
+        _wait_until_ready(port, process)
+        seconds = time.perf_counter() - began
+        cpu_seconds = _way_seconds(process.pid)
+        return Started(source, seconds, cpu_seconds, max(_answered(port, request)))
+
+
+def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + _GIVEN_UP_SECONDS
+    while not _ready(port):
+        if process.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"the service did not become ready (exit code {process.poll()}).")
+        time.sleep(0.01)
+
+
+def _ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _way_seconds(pid: int) -> float:
+    service = psutil.Process(pid)
+    spent = [sum(each.cpu_times()[:2]) for each in (service, *service.children())]
+    return float(spent[0] + max(spent[1:], default=0.0))
+
+
+def _answered(port: int, request: bytes) -> Iterator[float]:
+    """Score one patient after another, each over a connection of its own, and yield what each waited (seconds)."""
+    end = time.perf_counter() + _FIRST_SECONDS
+    while (began := time.perf_counter()) < end:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("POST", "/score", request, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        if response.status != 200:
+            raise RuntimeError(f"the service answered {response.status}: {body[:300]!r}")
+        yield time.perf_counter() - began
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
