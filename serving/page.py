@@ -13,7 +13,8 @@ def index_page(snapshot: Snapshot) -> str:
     return f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>CTC prognosis</title>
-<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="ui/style.css"></head>
+<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="ui/style.css">
+<link rel="stylesheet" href="ui/controls.css"></head>
 <body><main>
 <h1>CTC prognosis</h1>
 <p>Prognostic models on the gene panel behind clusters of circulating tumour cells (Rozenberg et al. 2023,

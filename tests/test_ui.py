@@ -194,7 +194,7 @@ def test_the_figures_on_the_page_are_those_of_the_answer(walk: Walk):
     assert page.locator(".survival-card details tbody tr").count() == len(result["survival"])
     for warning in result["warnings"]:
         expect(page.locator(".warnings")).to_contain_text(warning[1:])
-    expect(page.locator(".answer .banner").first).to_contain_text("SIMULATED")
+    assert page.locator(".answer .banner strong").all_text_contents() == ["SYNTHETIC", "SIMULATED", "EXPLORATORY"]
     expect(page.locator(".card-of-model")).to_contain_text(model["bundle_digest"])
     for clause in model["gate"]:
         expect(page.locator(".card-of-model")).to_contain_text(clause["figure"])

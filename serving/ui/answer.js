@@ -10,17 +10,34 @@ import { endpointWords, fixed, monthsWords, percent, range } from "./words.js";
 
 /**
  * @param {any} response of `/score`, with one result
- * @param {{label: string, at: Date}} printed what only the print says
+ * @param {{label: string, at: Date, isExample: boolean}} shown what the answer does not say
  * @returns {HTMLElement[]}
  */
-export function answerView(response, { label, at }) {
-  const { model, results: [result] } = response;
+export function answerView(response, shown) {
+  const {
+    model,
+    results: [result],
+  } = response;
   const answer = { model, result };
-  const scan = { model, hazard_ratios: response.hazard_ratios, citations: response.citations, missing: result.missing_genes ?? [] };
+  const scan = {
+    model,
+    hazard_ratios: response.hazard_ratios,
+    citations: response.citations,
+    missing: result.missing_genes ?? [],
+  };
   const present = (parts) => parts.filter((part) => part !== null);
   return [
-    html("section", { class: "card lead-card" }, present([heading(model, label, at), ...banners(model, result), warningList(result),
-      keyFigures(answer), positionStrip(answer)])),
+    html(
+      "section",
+      { class: "card lead-card" },
+      present([
+        heading(model, shown),
+        ...banners(model, { result, isExample: shown.isExample }),
+        warningList(result),
+        keyFigures(answer),
+        positionStrip(answer),
+      ]),
+    ),
     html("section", { class: "card survival-card" }, survivalChart(answer), horizonTable(answer)),
     result.contributions ? html("section", { class: "card contribution-card" }, contributionChart(answer)) : null,
     html("section", { class: "card profile-facts" }, profileFacts(result)),
@@ -32,37 +49,69 @@ export function answerView(response, { label, at }) {
 /** What is said aloud once a patient is scored. @param {any} response */
 export function spokenSummary({ model, results: [result] }) {
   const warned = result.warnings?.length ? `${result.warnings.length} warnings.` : "No warnings.";
-  return `Scored with ${model.name}. Median survival: ${result.median_survival.words}. ` +
-    `Higher risk than ${result.risk_percentile.toFixed(0)} % of the cohort. ${warned}`;
+  return (
+    `Scored with ${model.name}. Median survival: ${result.median_survival.words}. ` +
+    `Higher risk than ${result.risk_percentile.toFixed(0)} % of the cohort. ${warned}`
+  );
 }
 
-function heading(model, label, at) {
+function heading(model, { label, at, isExample }) {
   const print = html("button", { type: "button", class: "quiet print", click: () => window.print() }, "Print");
   const scored = `scored ${at.getFullYear()}-${String(at.getMonth() + 1).padStart(2, "0")}-${String(at.getDate()).padStart(2, "0")}`;
-  return html("header", { class: "answer-head" },
-    html("div", {}, html("h2", { tabindex: -1, id: "answer-title" }, label || "The patient"),
-      html("p", { class: "hint" }, `${model.cancer_type}, ${endpointWords(model.endpoint)}; ${scored} with ${model.name} version ${model.version}`)),
-    print);
+  return html(
+    "header",
+    { class: "answer-head" },
+    html(
+      "div",
+      {},
+      html("h2", { tabindex: -1, id: "answer-title" }, label || (isExample ? "SYNTHETIC example" : "The patient")),
+      html(
+        "p",
+        { class: "hint" },
+        `${model.cancer_type}, ${endpointWords(model.endpoint)}; ${scored} with ${model.name} version ${model.version}`,
+      ),
+    ),
+    print,
+  );
 }
 
 function keyFigures({ model, result }) {
   const own = result.survival.filter((point) => model.horizons_months.includes(point.horizon_months)).at(-1);
   const figures = [
     ["Median survival", result.median_survival.words, null],
-    own && [`Survival at ${monthsWords(own.horizon_months)} months`, percent(own.probability), `95 % interval ${range(own.lower, own.upper, percent)}`],
+    own && [
+      `Survival at ${monthsWords(own.horizon_months)} months`,
+      percent(own.probability),
+      `95 % interval ${range(own.lower, own.upper, percent)}`,
+    ],
     ["Risk group", `${result.risk_group} third`, `percentile ${result.risk_percentile.toFixed(0)} of the cohort`],
   ].filter(Boolean);
-  return html("dl", { class: "key-figures" }, figures.map(([name, value, more]) =>
-    html("div", {}, html("dt", {}, name), html("dd", {}, html("span", { class: "value" }, value), more && html("span", { class: "more" }, more)))));
+  return html(
+    "dl",
+    { class: "key-figures" },
+    figures.map(([name, value, more]) =>
+      html(
+        "div",
+        {},
+        html("dt", {}, name),
+        html("dd", {}, html("span", { class: "value" }, value), more && html("span", { class: "more" }, more)),
+      ),
+    ),
+  );
 }
 
 function horizonTable({ model, result }) {
   const points = result.survival.filter((point) => model.horizons_months.includes(point.horizon_months));
   const rows = points.map((point) => [
-    `${monthsWords(point.horizon_months)} months`, `${percent(point.probability)} (${range(point.lower, point.upper, percent)})`,
+    `${monthsWords(point.horizon_months)} months`,
+    `${percent(point.probability)} (${range(point.lower, point.upper, percent)})`,
     `${percent(point.cohort_probability)} (${range(point.cohort_lower, point.cohort_upper, percent)})`,
   ]);
-  return html("div", { class: "horizons" }, table("At the model's horizons, with 95 % intervals", ["From diagnosis", "Patient", "Cohort"], rows));
+  return html(
+    "div",
+    { class: "horizons" },
+    table("At the model's horizons, with 95 % intervals", ["From diagnosis", "Patient", "Cohort"], rows),
+  );
 }
 
 function profileFacts(result) {
@@ -74,11 +123,22 @@ function profileFacts(result) {
     ["Genes estimated, because missing", listed(result.missing_genes)],
     ["Names resolved", listed(resolved)],
     ["Genes not read by the model", String(result.ignored_genes ?? 0)],
-    distance && ["Distance from the cohort", `farther than ${distance.joint_percentile.toFixed(0)} % of its patients (warned above ${distance.warned_above.toFixed(0)} %)`],
+    distance && [
+      "Distance from the cohort",
+      `farther than ${distance.joint_percentile.toFixed(0)} % of its patients (warned above ${distance.warned_above.toFixed(0)} %)`,
+    ],
     distance && ["Genes beyond all of the cohort's", listed(distance.genes_outside)],
   ].filter(Boolean);
-  return html("section", { "aria-label": "The profile" }, html("h3", {}, "The profile"),
-    html("dl", {}, facts.map(([name, text]) => html("div", {}, html("dt", {}, name), html("dd", {}, text)))));
+  return html(
+    "section",
+    { "aria-label": "The profile" },
+    html("h3", {}, "The profile"),
+    html(
+      "dl",
+      {},
+      facts.map(([name, text]) => html("div", {}, html("dt", {}, name), html("dd", {}, text))),
+    ),
+  );
 }
 
 function listed(names) {

@@ -24,11 +24,14 @@ export function chart({ title, description, legend, draw, alternative }) {
   };
   whenWidthChanges(box, redraw);
   const entries = legend.map(([mark, text]) => html("li", {}, swatch(mark), text));
-  return html("figure", { class: "chart" },
+  return html(
+    "figure",
+    { class: "chart" },
     html("figcaption", {}, title),
     html("ul", { class: "legend" }, entries),
     box,
-    html("details", { class: "alternative" }, html("summary", {}, "The numbers as a table"), alternative));
+    html("details", { class: "alternative" }, html("summary", {}, "The numbers as a table"), alternative),
+  );
 }
 
 /**
@@ -38,15 +41,23 @@ export function chart({ title, description, legend, draw, alternative }) {
  * @param {(months: number) => number} frame.x
  * @param {number[]} frame.ticks months
  * @param {string} frame.vertical what stands above the vertical axis
+ * @param {number} frame.left where the drawing begins and ends
+ * @param {number} frame.right
+ * @param {number} frame.bottom
+ * @param {number} frame.top
  * @returns {SVGElement[]}
  */
 export function survivalAxes({ x, y, ticks, vertical, left, right, bottom, top }) {
   const shares = [0, 0.25, 0.5, 0.75, 1];
   return [
     ...shares.map((share) => svg("line", { class: "rule", x1: left, x2: right, y1: y(share), y2: y(share) })),
-    ...shares.map((share) => svg("text", { class: "tick", x: left - 8, y: y(share) + 4, "text-anchor": "end" }, `${100 * share}%`)),
+    ...shares.map((share) =>
+      svg("text", { class: "tick", x: left - 8, y: y(share) + 4, "text-anchor": "end" }, `${100 * share}%`),
+    ),
     ...ticks.map((month) => svg("line", { class: "axis", x1: x(month), x2: x(month), y1: bottom, y2: bottom + 5 })),
-    ...ticks.map((month) => svg("text", { class: "tick", x: x(month), y: bottom + 19, "text-anchor": "middle" }, month)),
+    ...ticks.map((month) =>
+      svg("text", { class: "tick", x: x(month), y: bottom + 19, "text-anchor": "middle" }, month),
+    ),
     svg("line", { class: "axis", x1: left, x2: right, y1: bottom, y2: bottom }),
     svg("text", { class: "axis-title", x: 0, y: top - 12 }, vertical),
     svg("text", { class: "axis-title", x: right, y: bottom + 37, "text-anchor": "end" }, "Months from diagnosis"),

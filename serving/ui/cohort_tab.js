@@ -21,7 +21,9 @@ export function startCohortTab(models) {
     root.replaceChildren(html("p", { class: "hint" }, "Asking the service …"));
     fill(root, models).catch((error) => {
       opened = false;
-      root.replaceChildren(html("p", { class: "notice grave", role: "alert" }, `The cohorts cannot be shown: ${error.message}`));
+      root.replaceChildren(
+        html("p", { class: "notice grave", role: "alert" }, `The cohorts cannot be shown: ${error.message}`),
+      );
     });
   };
 }
@@ -38,14 +40,23 @@ async function fill(root, models) {
     // Another may have been chosen meanwhile.
     if (shown.model === model) own.replaceChildren(...ownCohort(model, scan, compared, shown));
   };
-  const options = /** @type {[string, string][]} */ (models.map((model) => [model.name, `${model.cancer_type}, ${endpointWords(model.endpoint)}`]));
+  const options = /** @type {[string, string][]} */ (
+    models.map((model) => [model.name, `${model.cancer_type}, ${endpointWords(model.endpoint)}`])
+  );
   const chosen = choice("cohort-model", "Cohort", options, (name) => show(models.find((model) => model.name === name)));
   const pick = async (model, gene) => {
     await show(model, gene);
     document.getElementById("gene-survival-title")?.focus();
   };
-  root.replaceChildren(html("section", { class: "card" }, heatmap(models, scans, pick)),
-    html("div", { class: "one-cohort" }, html("section", { class: "card" }, html("h2", {}, "One cohort"), chosen.field), own));
+  root.replaceChildren(
+    html("section", { class: "card" }, heatmap(models, scans, pick)),
+    html(
+      "div",
+      { class: "one-cohort" },
+      html("section", { class: "card" }, html("h2", {}, "One cohort"), chosen.field),
+      own,
+    ),
+  );
   await show(models[0]);
 }
 
@@ -54,10 +65,16 @@ function ofModel(path, model) {
 }
 
 function ownCohort(model, scan, compared, shown) {
-  const remember = (gene) => { shown.gene = gene; };
+  const remember = (gene) => {
+    shown.gene = gene;
+  };
   return [
     ...banners(model),
-    html("section", { class: "card" }, geneSurvival(model, scan, compared.curve_genes, { first: shown.gene, remember })),
+    html(
+      "section",
+      { class: "card" },
+      geneSurvival(model, scan, compared.curve_genes, { first: shown.gene, remember }),
+    ),
     html("section", { class: "card" }, comparisonView(model, compared)),
     html("section", { class: "card" }, modelCard(model)),
   ];

@@ -38,16 +38,26 @@ export function contributionChart({ model, result }) {
   const missing = new Set(result.missing_genes ?? []);
   const rows = shown.map((each) => contributionRow(each, place, missing.has(each.name) ? "estimated" : null));
   if (others.length) rows.push(contributionRow({ name: `${others.length} others together`, value: rest }, place, null));
-  return html("figure", { class: "chart contributions" },
+  return html(
+    "figure",
+    { class: "chart contributions" },
     html("figcaption", {}, "What drove it"),
-    html("p", { class: "hint" }, "Contributions to the linear predictor (log relative hazard): to the right, worse; to the left, better."),
+    html(
+      "p",
+      { class: "hint" },
+      "Contributions to the linear predictor (log relative hazard): to the right, worse; to the left, better.",
+    ),
     plottedTable({
       caption: "Contributions to the linear predictor",
       heads: ["Covariate", "Better ← → worse", "Contribution"],
       rows,
       axis: axisRow(place, ticksTo(end)),
-      sums: [["Constant", signed(result.contributions_constant)], ["Linear predictor", signed(result.linear_predictor)]],
-    }));
+      sums: [
+        ["Constant", signed(result.contributions_constant)],
+        ["Linear predictor", signed(result.linear_predictor)],
+      ],
+    }),
+  );
 }
 
 function contributionRow({ name, value }, place, tag) {

@@ -11,10 +11,12 @@ import { isKnown } from "./words.js";
  * @returns {string}
  */
 export function linePath(points, stepped) {
-  return points.map(([x, y], index) => {
-    if (index === 0) return `M${place(x)} ${place(y)}`;
-    return stepped ? `H${place(x)}V${place(y)}` : `L${place(x)} ${place(y)}`;
-  }).join("");
+  return points
+    .map(([x, y], index) => {
+      if (index === 0) return `M${place(x)} ${place(y)}`;
+      return stepped ? `H${place(x)}V${place(y)}` : `L${place(x)} ${place(y)}`;
+    })
+    .join("");
 }
 
 /**
@@ -28,8 +30,11 @@ export function linePath(points, stepped) {
 export function bandPath(curve, x, y, stepped) {
   const known = curve.filter((point) => isKnown(point.lower) && isKnown(point.upper));
   if (known.length < 2) return "";
-  const upper = linePath(known.map((point) => [x(point.months), y(point.upper)]), stepped);
-  const lower = known.map((point) => [x(point.months), y(point.lower)]);
+  const upper = linePath(
+    known.map((point) => [x(point.months), y(Number(point.upper))]),
+    stepped,
+  );
+  const lower = known.map((point) => [x(point.months), y(Number(point.lower))]);
   return `${upper}${backwards(lower, stepped)}Z`;
 }
 

@@ -37,10 +37,23 @@ export function svg(tag, attributes = {}, ...children) {
  * @returns {HTMLElement}
  */
 export function table(caption, heads, rows) {
-  const head = html("tr", {}, heads.map((text) => html("th", { scope: "col" }, text)));
+  const head = html(
+    "tr",
+    {},
+    heads.map((text) => html("th", { scope: "col" }, text)),
+  );
   const body = rows.map(([first, ...rest]) =>
-    html("tr", {}, html("th", { scope: "row" }, first), rest.map((cell) => html("td", {}, cell))));
-  return scrolled(caption, html("table", {}, html("caption", {}, caption), html("thead", {}, head), html("tbody", {}, body)));
+    html(
+      "tr",
+      {},
+      html("th", { scope: "row" }, first),
+      rest.map((cell) => html("td", {}, cell)),
+    ),
+  );
+  return scrolled(
+    caption,
+    html("table", {}, html("caption", {}, caption), html("thead", {}, head), html("tbody", {}, body)),
+  );
 }
 
 /**

@@ -13,6 +13,7 @@ export function evidencePanel(row, citations) {
   const told = row.evidence;
   const parts = [
     html("p", {}, `In this cohort (${row.n} patients, ${row.events} events): ${row.direction ?? "no estimate"}.`),
+    row.literature_direction ? html("p", {}, `Literature on it here: ${row.literature_direction}.`) : null,
     published(row),
     list("Literature (Table 3)", told?.findings, (finding) => findingWords(finding), cited),
     list("Interactions (Table 1)", told?.interactions, interactionWords, cited),
@@ -24,13 +25,19 @@ export function evidencePanel(row, citations) {
 
 function published(row) {
   if (row.published_hazard_ratio === null) return null;
-  return html("p", {}, `Published (Table 2, turned to high against low): ${fixed(row.published_hazard_ratio, 2)}, ` +
-    `p ${probabilityWords(row.published_p)}; printed there as ${fixed(row.published_hazard_ratio_as_printed, 2)}, low against high.`);
+  return html(
+    "p",
+    {},
+    `Published (Table 2, turned to high against low): ${fixed(row.published_hazard_ratio, 2)}, ` +
+      `p ${probabilityWords(row.published_p)}; printed there as ${fixed(row.published_hazard_ratio_as_printed, 2)}, low against high.`,
+  );
 }
 
 function list(title, entries, words, cited) {
   if (!entries?.length) return null;
-  const items = entries.map((entry) => html("li", { class: entry.in_cancer_type ? "own" : null }, words(entry), " ", references(entry.references, cited)));
+  const items = entries.map((entry) =>
+    html("li", { class: entry.in_cancer_type ? "own" : null }, words(entry), " ", references(entry.references, cited)),
+  );
   return html("div", {}, html("h4", {}, title), html("ul", {}, items));
 }
 
@@ -53,7 +60,11 @@ function drugWords(drug) {
 
 function references(numbers, cited) {
   const known = numbers.map((number) => cited.get(number)).filter(Boolean);
-  return html("span", { class: "references" }, known.flatMap((citation, index) => [index ? "; " : "", reference(citation)]));
+  return html(
+    "span",
+    { class: "references" },
+    known.flatMap((citation, index) => [index ? "; " : "", reference(citation)]),
+  );
 }
 
 function reference(citation) {

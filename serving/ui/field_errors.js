@@ -2,7 +2,10 @@
 
 import { byId, html } from "./elements.js";
 
-/** Where the parts of a request stand on the page; the first that fits counts. @type {[RegExp, (found: RegExpMatchArray) => string][]} */
+/**
+ * Where the parts of a request stand on the page; the first that fits counts.
+ * @type {[RegExp, (found: RegExpMatchArray) => string][]}
+ */
 const PLACES = [
   [/^cancer_type|^endpoint/, () => "model"],
   [/^scale/, () => "scale"],

@@ -9,7 +9,10 @@ import { isKnown, probabilityWords, withInterval } from "./words.js";
 
 const FIRST_ROWS = 12;
 /** @type {[string, string][]} */
-export const MEASURES = [["per_sd", "per standard deviation"], ["median_split", "above the median against below"]];
+export const MEASURES = [
+  ["per_sd", "per standard deviation"],
+  ["median_split", "above the median against below"],
+];
 
 /**
  * Read one hazard ratio of a gene.
@@ -18,7 +21,13 @@ export const MEASURES = [["per_sd", "per standard deviation"], ["median_split", 
  */
 export function ratioOf(row, measure) {
   const name = `hazard_ratio_${measure}`;
-  return { value: row[name], lower: row[`${name}_lower`], upper: row[`${name}_upper`], p: row[`p_${measure}`], q: row[`q_${measure}`] };
+  return {
+    value: row[name],
+    lower: row[`${name}_lower`],
+    upper: row[`${name}_upper`],
+    p: row[`p_${measure}`],
+    q: row[`q_${measure}`],
+  };
 }
 
 /** How it is drawn: worse, better, or neither shown. @param {{value: number | null, q: number | null}} ratio */
@@ -45,11 +54,20 @@ export function forest(scan) {
   };
   const measure = choice("forest-measure", "Hazard ratio", MEASURES, (value) => draw({ measure: value }));
   draw({});
-  return html("figure", { class: "chart forest" },
+  return html(
+    "figure",
+    { class: "chart forest" },
     html("figcaption", {}, `Each gene by itself, in ${scan.model.cancer_type}`),
-    html("p", { class: "hint" }, "Univariate hazard ratios in the cohort, above 1: high expression is worse. Coloured where q < 0.05. " +
-      "They are no part of the patient's figures."),
-    measure.field, box, more);
+    html(
+      "p",
+      { class: "hint" },
+      "Univariate hazard ratios in the cohort, above 1: high expression is worse. Coloured where q < 0.05. " +
+        "They are no part of the patient's figures.",
+    ),
+    measure.field,
+    box,
+    more,
+  );
 }
 
 function forestTable(scan, { measure, all }) {
@@ -68,12 +86,25 @@ function forestTable(scan, { measure, all }) {
 }
 
 function geneRow(row, ratio, place, scan) {
-  const below = html("div", { id: `evidence-${row.gene}` });
-  const button = html("button", {
-    type: "button", class: "quiet small", "aria-expanded": "false", "aria-controls": below.id, "aria-label": `Evidence on ${row.gene}`,
-    click: () => toggle(button, below, row, scan),
-    keydown: (event) => { if (event.key === "Escape" && below.childElementCount) toggle(button, below, row, scan); },
-  }, "show");
+  const close = (event) => {
+    if (event.key !== "Escape" || !below.childElementCount) return;
+    toggle(button, below, row, scan);
+    button.focus();
+  };
+  const below = html("div", { id: `evidence-${row.gene}`, keydown: close });
+  const button = html(
+    "button",
+    {
+      type: "button",
+      class: "quiet small",
+      "aria-expanded": "false",
+      "aria-controls": below.id,
+      "aria-label": `Evidence on ${row.gene}`,
+      click: () => toggle(button, below, row, scan),
+      keydown: close,
+    },
+    "show",
+  );
   return {
     name: row.gene,
     tag: scan.missing.includes(row.gene) ? "missing" : null,

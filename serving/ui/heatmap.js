@@ -18,16 +18,32 @@ export function heatmap(models, scans, pick) {
   const draw = (measure) => box.replaceChildren(grid(models, scans, measure, pick));
   const measure = choice("heatmap-measure", "Hazard ratio", MEASURES, draw);
   draw(MEASURES[0][0]);
-  return html("figure", { class: "chart heatmap" },
+  return html(
+    "figure",
+    { class: "chart heatmap" },
     html("figcaption", {}, "Every gene in every cohort"),
-    html("p", { class: "hint" }, "Univariate hazard ratios; above 1, high expression is worse. A dot marks q < 0.05; the genes that have most of them stand first. " +
-      "Arrow keys move between cells; Enter shows the gene's survival curves."),
-    html("ul", { class: "legend" }, legend().map(([tone, text]) => html("li", {}, html("span", { class: `cell-swatch ${tone}` }), text))),
-    measure.field, box);
+    html(
+      "p",
+      { class: "hint" },
+      "Univariate hazard ratios; above 1, high expression is worse. A dot marks q < 0.05; the genes that have most of them stand first. " +
+        "Arrow keys move between cells; Enter shows the gene's survival curves.",
+    ),
+    html(
+      "ul",
+      { class: "legend" },
+      legend().map(([tone, text]) => html("li", {}, html("span", { class: `cell-swatch ${tone}` }), text)),
+    ),
+    measure.field,
+    box,
+  );
 }
 
 function legend() {
-  return [["better-3", "high is better"], ["even", "no difference"], ["worse-3", "high is worse"]];
+  return [
+    ["better-3", "high is better"],
+    ["even", "no difference"],
+    ["worse-3", "high is worse"],
+  ];
 }
 
 function grid(models, scans, measure, pick) {
@@ -35,11 +51,23 @@ function grid(models, scans, measure, pick) {
   const genes = [...new Set(scans.flatMap((scan) => scan.hazard_ratios.map((row) => row.gene)))];
   const clearness = new Map(genes.map((gene) => [gene, clearIn(bySymbol.map((rows) => rows.get(gene)))]));
   genes.sort((a, b) => clearness.get(b) - clearness.get(a));
-  const heads = models.map((model) => html("th", { scope: "col" }, model.cancer_type, html("span", { class: "endpoint" }, model.endpoint)));
-  const rows = genes.map((gene) => html("tr", {}, html("th", { scope: "row" }, gene),
-    models.map((model, index) => cell(model, gene, bySymbol[index].get(gene), pick))));
-  const drawn = html("table", { class: "heat", role: "grid", "aria-label": "Hazard ratios by gene and cohort" },
-    html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "Gene"), heads)), html("tbody", {}, rows));
+  const heads = models.map((model) =>
+    html("th", { scope: "col" }, model.cancer_type, html("span", { class: "endpoint" }, model.endpoint)),
+  );
+  const rows = genes.map((gene) =>
+    html(
+      "tr",
+      {},
+      html("th", { scope: "row" }, gene),
+      models.map((model, index) => cell(model, gene, bySymbol[index].get(gene), pick)),
+    ),
+  );
+  const drawn = html(
+    "table",
+    { class: "heat", role: "grid", "aria-label": "Hazard ratios by gene and cohort" },
+    html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "Gene"), heads)),
+    html("tbody", {}, rows),
+  );
   moveByArrows(drawn);
   return scrolled("Hazard ratios by gene and cohort", drawn);
 }
@@ -55,10 +83,24 @@ function cell(model, gene, ratio, pick) {
   const clear = isKnown(ratio.q) && ratio.q < 0.05;
   const words = `${gene} in ${model.cancer_type}: hazard ratio ${withInterval(ratio)}, q ${probabilityWords(ratio.q)}`;
   const choose = () => pick(model, gene);
-  return html("td", {
-    role: "gridcell", tabindex: -1, class: `${tone(ratio.value)}${clear ? " clear" : ""}`, "aria-label": words, title: words, click: choose,
-    keydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } },
-  }, fixed(ratio.value, 2));
+  return html(
+    "td",
+    {
+      role: "gridcell",
+      tabindex: -1,
+      class: `${tone(ratio.value)}${clear ? " clear" : ""}`,
+      "aria-label": words,
+      title: words,
+      click: choose,
+      keydown: (/** @type {any} */ event) => {
+        if (event.key === "Enter" || event.key === " ") {
+          event.preventDefault();
+          choose();
+        }
+      },
+    },
+    fixed(ratio.value, 2),
+  );
 }
 
 function tone(ratio) {
@@ -75,7 +117,7 @@ function moveByArrows(drawn) {
     const row = cells.findIndex((each) => each.includes(/** @type {any} */ (event.target)));
     if (row < 0) return;
     const column = cells[row].indexOf(/** @type {any} */ (event.target));
-    const next = step(event.key, row, column, cells);
+    const next = step(/** @type {KeyboardEvent} */ (event).key, row, column, cells);
     if (!next) return;
     event.preventDefault();
     cells[row][column].tabIndex = -1;

@@ -9,7 +9,9 @@ import { startTabs } from "./tabs.js";
 async function start() {
   let openCohort = () => {};
   const list = /** @type {HTMLElement} */ (document.querySelector("[role=tablist]"));
-  startTabs(list, (panel) => { if (panel.id === "panel-cohort") openCohort(); });
+  startTabs(list, (panel) => {
+    if (panel.id === "panel-cohort") openCohort();
+  });
   const { models } = await ask("models");
   if (!models.length) {
     tell("The service has no model yet: train one, and load this page again.");

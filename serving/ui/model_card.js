@@ -1,19 +1,32 @@
 /** What stands behind an answer: warnings first, and the model's card. */
 
 import { html } from "./elements.js";
-import { dayWords, endpointWords, fixed, learnerWords, monthsWords, scaleWords, sentence, withInterval } from "./words.js";
+import {
+  dayWords,
+  endpointWords,
+  fixed,
+  learnerWords,
+  monthsWords,
+  scaleWords,
+  sentence,
+  withInterval,
+} from "./words.js";
 
 /**
  * The banners that nobody may overlook.
  * @param {any} model
- * @param {any} [result]
+ * @param {{result?: any, isExample?: boolean}} [patient]
  * @returns {HTMLElement[]}
  */
-export function banners(model, result) {
+export function banners(model, { result, isExample } = {}) {
   const texts = [];
-  if (model.simulated) texts.push(["SIMULATED", "The model was trained on a simulated cohort: its figures mean nothing."]);
-  if (model.exploratory) texts.push(["EXPLORATORY", "This model is a candidate: it has not earned the place of a champion."]);
-  if (result?.relative_only) texts.push(["RELATIVE ONLY", "The z-scores have a reference of their own: the figures predict nothing."]);
+  if (isExample) texts.push(["SYNTHETIC", "This is the example: a patient who never was."]);
+  if (model.simulated)
+    texts.push(["SIMULATED", "The model was trained on a simulated cohort: its figures mean nothing."]);
+  if (model.exploratory)
+    texts.push(["EXPLORATORY", "This model is a candidate: it has not earned the place of a champion."]);
+  if (result?.relative_only)
+    texts.push(["RELATIVE ONLY", "The z-scores have a reference of their own: the figures predict nothing."]);
   return texts.map(([word, text]) => html("p", { class: "banner" }, html("strong", {}, word), " ", text));
 }
 
@@ -24,9 +37,16 @@ export function banners(model, result) {
  */
 export function warningList(result) {
   if (!result.warnings?.length) return null;
-  return html("section", { class: "notice warnings", "aria-label": "Warnings" },
+  return html(
+    "section",
+    { class: "notice warnings", "aria-label": "Warnings" },
     html("h3", {}, result.warnings.length === 1 ? "A warning" : `${result.warnings.length} warnings`),
-    html("ul", {}, result.warnings.map((warning) => html("li", {}, sentence(warning)))));
+    html(
+      "ul",
+      {},
+      result.warnings.map((warning) => html("li", {}, sentence(warning))),
+    ),
+  );
 }
 
 /**
@@ -46,10 +66,18 @@ export function modelCard(model) {
     ["Digest", html("code", {}, model.bundle_digest)],
     ["Use", html("strong", {}, model.use)],
   ];
-  return html("section", { class: "model-card", "aria-label": "The model" },
+  return html(
+    "section",
+    { class: "model-card", "aria-label": "The model" },
     html("h3", {}, "The model"),
-    html("dl", {}, entries.map(([name, text]) => html("div", {}, html("dt", {}, name), html("dd", {}, text)))),
-    html("h4", {}, "What it had to show"), gate(model.gate));
+    html(
+      "dl",
+      {},
+      entries.map(([name, text]) => html("div", {}, html("dt", {}, name), html("dd", {}, text))),
+    ),
+    html("h4", {}, "What it had to show"),
+    gate(model.gate),
+  );
 }
 
 const variantWords = (variant) => (variant === "clinical" ? "with clinical values" : "genes only");
@@ -60,7 +88,16 @@ function followUp(model) {
 }
 
 function gate(clauses) {
-  return html("ul", { class: "gate" }, clauses.map(({ clause, verdict, figure }) =>
-    html("li", { class: verdict === "passed" ? "passed" : "not-passed" },
-      html("strong", {}, `${sentence(clause.replaceAll("_", " "))}: ${verdict}`), ` ${figure}`)));
+  return html(
+    "ul",
+    { class: "gate" },
+    clauses.map(({ clause, verdict, figure }) =>
+      html(
+        "li",
+        { class: verdict === "passed" ? "passed" : "not-passed" },
+        html("strong", {}, `${sentence(clause.replaceAll("_", " "))}: ${verdict}`),
+        ` ${figure}`,
+      ),
+    ),
+  );
 }

@@ -9,9 +9,22 @@ import { endpointWords, monthsWords, scaleWords } from "./words.js";
 const OWN = "own";
 /** Of a file that is no profile. */
 const LONGEST_SHOWN = 2000;
-const SCALES = ["log2_tpm_1", "log2_tpm_0001", "log2_rsem_1", "log2_fpkm_uq_1", "tpm", "rsem", "fpkm_uq", "counts", "microarray_log2", "zscore"];
+const SCALES = [
+  "log2_tpm_1",
+  "log2_tpm_0001",
+  "log2_rsem_1",
+  "log2_fpkm_uq_1",
+  "tpm",
+  "rsem",
+  "fpkm_uq",
+  "counts",
+  "microarray_log2",
+  "zscore",
+];
 const CHOICES = {
-  sex: ["female", "male"], stage: ["I", "II", "III", "IV"], grade: ["G1", "G2", "G3", "G4"],
+  sex: ["female", "male"],
+  stage: ["I", "II", "III", "IV"],
+  grade: ["G1", "G2", "G3", "G4"],
 };
 
 /** The patient's form and what stands in it. */
@@ -19,7 +32,9 @@ export class PatientForm {
   /** @param {any[]} models as `/models` returns them */
   constructor(models) {
     this.models = models;
-    const label = (model) => `${model.cancer_type}, ${endpointWords(model.endpoint)}${model.exploratory ? " (exploratory)" : ""}`;
+    this.example = "";
+    const label = (model) =>
+      `${model.cancer_type}, ${endpointWords(model.endpoint)}${model.exploratory ? " (exploratory)" : ""}`;
     this.modelSelect.replaceChildren(...models.map((model) => html("option", { value: model.name }, label(model))));
     this.modelSelect.addEventListener("change", () => this.showModel());
     byId("scale").addEventListener("change", () => this.showReference());
@@ -46,8 +61,11 @@ export class PatientForm {
   /** Ask for what the chosen model reads. */
   showModel() {
     const model = this.model;
-    byId("model-hint").textContent = `${model.n_patients} patients, ${model.n_events} events; answers until ${monthsWords(model.horizon_months_max)} months.`;
-    byId("scale").replaceChildren(...SCALES.map((scale) => html("option", { value: scale, selected: scale === model.scale }, scaleWords(scale))));
+    byId("model-hint").textContent =
+      `${model.n_patients} patients, ${model.n_events} events; answers until ${monthsWords(model.horizon_months_max)} months.`;
+    byId("scale").replaceChildren(
+      ...SCALES.map((scale) => html("option", { value: scale, selected: scale === model.scale }, scaleWords(scale))),
+    );
     const columns = this.clinicalColumns;
     byId("clinical-fields").hidden = columns.length === 0;
     byId("clinical-hint").textContent = "All of them, or none: without them the genes alone answer.";
@@ -82,8 +100,13 @@ export class PatientForm {
   async takeExample() {
     const { cancer_type: cancerType, endpoint } = this.model;
     this.take(JSON.stringify(await ask(`example/${encodeURIComponent(cancerType)}`, { endpoint })));
-    setValue("label", "SYNTHETIC example");
+    this.example = valueOf("profile");
     byId("score").focus();
+  }
+
+  /** Whether the genes are still the synthetic patient's. */
+  get isExample() {
+    return this.example !== "" && valueOf("profile") === this.example;
   }
 
   /**
@@ -134,13 +157,22 @@ export class PatientForm {
     const months = Number(survived || 0);
     const asked = horizons(this.model, Number.isFinite(months) && months > 0 ? months : 0);
     const profile = {
-      id: "patient", expression: readProfile(valueOf("profile")).expression, clinical: known ? clinical : null,
+      id: "patient",
+      expression: readProfile(valueOf("profile")).expression,
+      clinical: known ? clinical : null,
       survived_months: survived === "" ? null : numberOrText(survived),
     };
     const { cancer_type, endpoint } = this.model;
     const scale = valueOf("scale");
     const reference = scale === "zscore" ? { zscore_reference: valueOf("reference") } : {};
-    return { cancer_type, endpoint, scale, ...reference, horizons_months: asked.length ? asked : null, profiles: [profile] };
+    return {
+      cancer_type,
+      endpoint,
+      scale,
+      ...reference,
+      horizons_months: asked.length ? asked : null,
+      profiles: [profile],
+    };
   }
 }
 
@@ -155,7 +187,12 @@ function clinicalField(column) {
   const label = html("label", { for: id }, name[0].toUpperCase() + name.slice(1));
   const known = CHOICES[column];
   if (!known) {
-    return html("div", { class: "field" }, label, html("input", { id, autocomplete: "off", inputmode: column === "age" ? "decimal" : "text" }));
+    return html(
+      "div",
+      { class: "field" },
+      label,
+      html("input", { id, autocomplete: "off", inputmode: column === "age" ? "decimal" : "text" }),
+    );
   }
   const options = ["", ...known].map((value) => html("option", { value }, value || "not given"));
   return html("div", { class: "field" }, label, html("select", { id }, options));
@@ -174,11 +211,19 @@ function numberOrText(text) {
 function takeFiles(take) {
   const area = byId("profile");
   const chosen = /** @type {HTMLInputElement} */ (byId("profile-file"));
-  const read = async (file) => { if (file) take(await file.text()); };
+  const read = async (file) => {
+    if (file) take(await file.text());
+  };
   byId("choose-file").addEventListener("click", () => chosen.click());
-  chosen.addEventListener("change", async () => { await read(chosen.files?.[0]); chosen.value = ""; });
+  chosen.addEventListener("change", async () => {
+    await read(chosen.files?.[0]);
+    chosen.value = "";
+  });
   // Wherever on the page it is dropped: elsewhere the browser would leave the page and open the file.
-  document.addEventListener("dragover", (event) => { event.preventDefault(); area.classList.add("over"); });
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    area.classList.add("over");
+  });
   document.addEventListener("dragleave", () => area.classList.remove("over"));
   document.addEventListener("drop", (event) => {
     event.preventDefault();

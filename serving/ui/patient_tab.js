@@ -28,14 +28,16 @@ export function startPatientTab(models) {
 }
 
 async function scoreForm(form) {
-  clearErrors();
   const button = /** @type {HTMLButtonElement} */ (byId("score"));
+  if (button.getAttribute("aria-busy")) return;
+  clearErrors();
   button.setAttribute("aria-busy", "true");
   try {
     const response = await score(form.request(askedHorizons));
     const label = /** @type {HTMLInputElement} */ (byId("label")).value.trim();
-    byId("answer").replaceChildren(...answerView(response, { label, at: new Date() }));
-    byId("answer-title").focus({ preventScroll: window.matchMedia("(min-width: 60rem)").matches });
+    const shown = { label, at: new Date(), isExample: form.isExample };
+    byId("answer").replaceChildren(...answerView(response, shown));
+    byId("answer-title").focus();
     announce(spokenSummary(response));
   } catch (error) {
     showProblem(error, form);

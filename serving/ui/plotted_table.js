@@ -1,4 +1,4 @@
-/** A table with a small drawing in each row: chart and text alternative in one; on a phone a drawing has its own line. */
+/** A table with a small drawing in each row: chart and text alternative in one. On a phone a drawing has its own line. */
 
 import { html, scrolled } from "./elements.js";
 
@@ -23,17 +23,42 @@ import { html, scrolled } from "./elements.js";
  */
 export function plottedTable({ caption, heads, rows, axis, sums = [] }) {
   const columns = heads.length;
-  return scrolled(caption, html("table", { class: "plotted", role: "table" },
-    html("caption", { class: "visually-hidden" }, caption),
-    html("thead", { role: "rowgroup" }, row({}, heads.map((head, index) =>
-      html("th", { scope: "col", role: "columnheader", class: classOf(index) }, head)))),
-    html("tbody", { role: "rowgroup" }, rows.flatMap((each) => plottedRow(each, columns))),
-    html("tfoot", { role: "rowgroup" },
-      html("tr", { class: "axis-row", "aria-hidden": "true" }, Array.from({ length: columns }, (_, index) =>
-        html("td", { class: classOf(index) }, index === 1 ? axis : null))),
-      sums.map((sum) => sumRow(sum, columns)))));
+  return scrolled(
+    caption,
+    html(
+      "table",
+      { class: "plotted", role: "table" },
+      html("caption", { class: "visually-hidden" }, caption),
+      html(
+        "thead",
+        { role: "rowgroup" },
+        row(
+          {},
+          heads.map((head, index) => html("th", { scope: "col", role: "columnheader", class: classOf(index) }, head)),
+        ),
+      ),
+      html(
+        "tbody",
+        { role: "rowgroup" },
+        rows.flatMap((each) => plottedRow(each, columns)),
+      ),
+      html(
+        "tfoot",
+        { role: "rowgroup" },
+        html(
+          "tr",
+          { class: "axis-row", "aria-hidden": "true" },
+          Array.from({ length: columns }, (_, index) =>
+            html("td", { class: classOf(index) }, index === 1 ? axis : null),
+          ),
+        ),
+        sums.map((sum) => sumRow(sum, columns)),
+      ),
+    ),
+  );
 }
 
+/** @param {PlottedRow} row @param {number} columns */
 function plottedRow({ name, tag, plot, cells, tone, below }, columns) {
   const label = tag ? html("span", { class: "tag" }, tag) : null;
   const shown = row({ class: tone }, [
@@ -42,12 +67,19 @@ function plottedRow({ name, tag, plot, cells, tone, below }, columns) {
     ...cells.map((cell, index) => html("td", { role: "cell", class: `number ${classOf(index + 2) ?? ""}` }, cell)),
   ]);
   if (!below) return [shown];
-  return [shown, row({ class: "told", id: below.id && `${below.id}-row`, hidden: true }, [html("td", { role: "cell", colspan: columns }, below)])];
+  return [
+    shown,
+    row({ class: "told", id: below.id && `${below.id}-row`, hidden: true }, [
+      html("td", { role: "cell", colspan: columns }, below),
+    ]),
+  ];
 }
 
 function sumRow([name, value], columns) {
   return row({ class: "sum" }, [
-    html("th", { scope: "row", role: "rowheader", colspan: columns - 1 }, name), html("td", { role: "cell", class: "number" }, value)]);
+    html("th", { scope: "row", role: "rowheader", colspan: columns - 1 }, name),
+    html("td", { role: "cell", class: "number" }, value),
+  ]);
 }
 
 const row = (attributes, cells) => html("tr", { role: "row", ...attributes }, cells);

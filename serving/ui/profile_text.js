@@ -30,7 +30,9 @@ export function readProfile(text) {
  * @returns {string} a line a gene, as `readProfile` reads it
  */
 export function profileText(expression) {
-  return Object.entries(expression).map(([gene, value]) => `${gene}, ${value}`).join("\n");
+  return Object.entries(expression)
+    .map(([gene, value]) => `${gene}, ${value}`)
+    .join("\n");
 }
 
 function bare(expression) {
@@ -40,8 +42,10 @@ function bare(expression) {
 function fromJson(text) {
   const document = parsed(text);
   const profiles = document.profiles;
-  if (profiles === undefined) return document.expression === undefined ? bare(numbers(document)) : fromProfile(document, {}, null);
-  if (!Array.isArray(profiles) || !profiles.length) throw new ProfileTextError("The request's \"profiles\" holds no profile.");
+  if (profiles === undefined)
+    return document.expression === undefined ? bare(numbers(document)) : fromProfile(document, {}, null);
+  if (!Array.isArray(profiles) || !profiles.length)
+    throw new ProfileTextError('The request\'s "profiles" holds no profile.');
   const note = profiles.length > 1 ? `The request holds ${profiles.length} profiles; this page shows the first.` : null;
   const { cancer_type: cancerType, endpoint, scale, zscore_reference: reference } = document;
   return fromProfile(profiles[0], { cancerType, endpoint, scale, reference }, note);
@@ -62,7 +66,7 @@ function fromProfile(profile, stated, note) {
 
 function numbers(members) {
   if (typeof members !== "object" || members === null || Array.isArray(members)) {
-    throw new ProfileTextError("The profile's \"expression\" must be an object of genes and numbers.");
+    throw new ProfileTextError('The profile\'s "expression" must be an object of genes and numbers.');
   }
   const known = Object.entries(members).filter(([, value]) => value !== null);
   const odd = known.find(([, value]) => typeof value !== "number");
@@ -74,7 +78,8 @@ function numbers(members) {
 function fromLines(text) {
   const lines = text.split(/\r\n|\r|\n/);
   const separator = ["\t", ";", ","].find((each) => lines[0].includes(each));
-  if (!separator) throw new ProfileTextError("Line 1: a gene and a value must stand there, with a comma, semicolon or tab between.");
+  if (!separator)
+    throw new ProfileTextError("Line 1: a gene and a value must stand there, with a comma, semicolon or tab between.");
   const expression = {};
   lines.forEach((line, index) => addLine(expression, line, { separator, number: index + 1 }));
   if (!Object.keys(expression).length) throw new ProfileTextError("The profile holds no gene with a value.");
@@ -84,13 +89,16 @@ function fromLines(text) {
 function addLine(expression, line, { separator, number }) {
   if (!line.trim()) return;
   const cells = line.split(separator).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
-  if (cells.length !== 2) throw new ProfileTextError(`Line ${number}: two columns must stand there, gene and value, not ${cells.length}.`);
+  if (cells.length !== 2)
+    throw new ProfileTextError(`Line ${number}: two columns must stand there, gene and value, not ${cells.length}.`);
   const [gene, written] = cells;
   if (NOT_KNOWN.test(written)) return;
   const value = Number(separator === "," ? written : written.replace(/^(-?\d+),(\d+)$/, "$1.$2"));
   // The first line may name the columns.
   if (!Number.isFinite(value) && number === 1) return;
-  if (!Number.isFinite(value)) throw new ProfileTextError(`Line ${number}: the value of ${gene.slice(0, 40)} is no number.`);
-  if (Object.hasOwn(expression, gene)) throw new ProfileTextError(`Line ${number}: ${gene.slice(0, 40)} stands there a second time.`);
+  if (!Number.isFinite(value))
+    throw new ProfileTextError(`Line ${number}: the value of ${gene.slice(0, 40)} is no number.`);
+  if (Object.hasOwn(expression, gene))
+    throw new ProfileTextError(`Line ${number}: ${gene.slice(0, 40)} stands there a second time.`);
   expression[gene] = value;
 }

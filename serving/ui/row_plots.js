@@ -17,9 +17,18 @@ const BETWEEN = new Set([0.67, 1.5]);
 export function intervalMark(place, { value, lower, upper }, { reference, tone }) {
   const marks = [vertical(place(reference), "rule strong")];
   if (isKnown(lower) && isKnown(upper)) {
-    marks.push(svg("line", { class: `interval ${tone}`, x1: share(place(lower)), x2: share(place(upper)), y1: MIDDLE, y2: MIDDLE }));
+    marks.push(
+      svg("line", {
+        class: `interval ${tone}`,
+        x1: share(place(lower)),
+        x2: share(place(upper)),
+        y1: MIDDLE,
+        y2: MIDDLE,
+      }),
+    );
   }
-  if (isKnown(value)) marks.push(svg("circle", { class: `point ${tone}`, cx: share(place(value)), cy: MIDDLE, r: 4.5 }));
+  if (isKnown(value))
+    marks.push(svg("circle", { class: `point ${tone}`, cx: share(place(value)), cy: MIDDLE, r: 4.5 }));
   return row(marks);
 }
 
@@ -32,7 +41,14 @@ export function intervalMark(place, { value, lower, upper }, { reference, tone }
  */
 export function bar(place, value, tone) {
   const [left, right] = [place(Math.min(0, value)), place(Math.max(0, value))];
-  const filled = svg("rect", { class: `bar ${tone}`, x: share(left), width: share(right - left), y: 4, height: 14, rx: 2 });
+  const filled = svg("rect", {
+    class: `bar ${tone}`,
+    x: share(left),
+    width: share(right - left),
+    y: 4,
+    height: 14,
+    rx: 2,
+  });
   return row([vertical(place(0), "rule strong"), filled]);
 }
 
@@ -43,10 +59,16 @@ export function bar(place, value, tone) {
  * @returns {SVGElement}
  */
 export function axisRow(place, ticks) {
-  return row(ticks.flatMap((tick) => [
-    svg("line", { class: "axis", x1: share(place(tick)), x2: share(place(tick)), y1: 0, y2: 5 }),
-    svg("text", { class: BETWEEN.has(tick) ? "tick minor" : "tick", x: share(place(tick)), y: 18, "text-anchor": "middle" }, String(tick).replace("-", "−")),
-  ]));
+  return row(
+    ticks.flatMap((tick) => [
+      svg("line", { class: "axis", x1: share(place(tick)), x2: share(place(tick)), y1: 0, y2: 5 }),
+      svg(
+        "text",
+        { class: BETWEEN.has(tick) ? "tick minor" : "tick", x: share(place(tick)), y: 18, "text-anchor": "middle" },
+        String(tick).replace("-", "−"),
+      ),
+    ]),
+  );
 }
 
 const share = (place) => `${place.toFixed(2)}%`;

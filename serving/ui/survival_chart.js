@@ -42,7 +42,10 @@ export function survivalChart({ model, result }) {
   return chart({
     title: `Survival beside the cohort's${given}`,
     description: described(model, points),
-    legend: [["patient line", "This patient, 95 % interval"], ["cohort line", "Cohort, Kaplan–Meier, 95 % interval"]],
+    legend: [
+      ["patient line", "This patient, 95 % interval"],
+      ["cohort line", "Cohort, Kaplan–Meier, 95 % interval"],
+    ],
     draw: (width) => drawn(width, { model, result, patient, cohort, points }),
     alternative: alternative(points),
   });
@@ -50,8 +53,12 @@ export function survivalChart({ model, result }) {
 
 function curve(points, survived, [value, lower, upper]) {
   const known = points.filter((point) => isKnown(point[value]));
-  const read = known.map((point) => (
-    { months: point.horizon_months, survival: point[value], lower: point[lower], upper: point[upper] }));
+  const read = known.map((point) => ({
+    months: point.horizon_months,
+    survival: point[value],
+    lower: point[lower],
+    upper: point[upper],
+  }));
   return [{ months: survived, survival: 1, lower: 1, upper: 1 }, ...read];
 }
 
@@ -80,7 +87,10 @@ const places = (read, x, y) => read.map((point) => [x(point.months), y(point.sur
 function medianMark(median, x, y) {
   if (!isKnown(median?.months)) return [];
   const at = x(median.months);
-  return [svg("path", { class: "median", d: `M${LEFT} ${y(0.5)}H${at}V${y(0)}` }), svg("circle", { class: "median-point", cx: at, cy: y(0.5), r: 4 })];
+  return [
+    svg("path", { class: "median", d: `M${LEFT} ${y(0.5)}H${at}V${y(0)}` }),
+    svg("circle", { class: "median-point", cx: at, cy: y(0.5), r: 4 }),
+  ];
 }
 
 function atRisk(ticks, points, model, { x, height, survived }) {
@@ -88,21 +98,29 @@ function atRisk(ticks, points, model, { x, height, survived }) {
   if (!survived) counts.set(0, model.n_patients);
   const known = ticks.filter((month) => isKnown(counts.get(month)));
   const numbers = known.map((month) =>
-    svg("text", { class: "tick", x: x(month), y: height - 8, "text-anchor": "middle" }, counts.get(month)));
+    svg("text", { class: "tick", x: x(month), y: height - 8, "text-anchor": "middle" }, counts.get(month)),
+  );
   return [svg("text", { class: "axis-title", x: 0, y: height - 27 }, "Cohort at risk"), ...numbers];
 }
 
 function described(model, points) {
   const own = points.filter((point) => model.horizons_months.includes(point.horizon_months));
-  const said = own.map((point) => `at ${monthsWords(point.horizon_months)} months ${percent(point.probability)}` +
-    ` against the cohort's ${percent(point.cohort_probability)}`);
+  const said = own.map(
+    (point) =>
+      `at ${monthsWords(point.horizon_months)} months ${percent(point.probability)}` +
+      ` against the cohort's ${percent(point.cohort_probability)}`,
+  );
   return `Predicted ${endpointWords(model.endpoint)}: ${said.join("; ")}.`;
 }
 
 function alternative(points) {
   const rows = points.map((point) => [
-    monthsWords(point.horizon_months), percent(point.probability), range(point.lower, point.upper, percent),
-    percent(point.cohort_probability), range(point.cohort_lower, point.cohort_upper, percent), point.cohort_at_risk ?? "–",
+    monthsWords(point.horizon_months),
+    percent(point.probability),
+    range(point.lower, point.upper, percent),
+    percent(point.cohort_probability),
+    range(point.cohort_lower, point.cohort_upper, percent),
+    point.cohort_at_risk ?? "–",
   ]);
   const heads = ["Months", "Patient", "95 % interval", "Cohort", "95 % interval", "At risk"];
   return table("Survival at each horizon", heads, rows);

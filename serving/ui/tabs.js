@@ -1,5 +1,7 @@
 /** Tabs after the ARIA pattern: one stop for Tab, arrows move between them. */
 
+import { byId } from "./elements.js";
+
 /**
  * @param {HTMLElement} list the element with role tablist
  * @param {(panel: HTMLElement) => void} onShown called with the panel that came forth
@@ -26,16 +28,21 @@ export function startTabs(list, onShown) {
 }
 
 function panelOf(tab) {
-  return document.getElementById(tab.getAttribute("aria-controls"));
+  return byId(tab.getAttribute("aria-controls"));
 }
 
 function neighbour(tabs, current, key) {
   const at = tabs.indexOf(current);
   switch (key) {
-    case "ArrowRight": return tabs[(at + 1) % tabs.length];
-    case "ArrowLeft": return tabs[(at - 1 + tabs.length) % tabs.length];
-    case "Home": return tabs[0];
-    case "End": return tabs[tabs.length - 1];
-    default: return null;
+    case "ArrowRight":
+      return tabs[(at + 1) % tabs.length];
+    case "ArrowLeft":
+      return tabs[(at - 1 + tabs.length) % tabs.length];
+    case "Home":
+      return tabs[0];
+    case "End":
+      return tabs[tabs.length - 1];
+    default:
+      return null;
   }
 }

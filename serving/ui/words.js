@@ -39,11 +39,19 @@ export function learnerWords(name) {
 export const covariateWords = (name) => SCORES[name] ?? name.replace("=", ": ");
 
 /** @param {string} scale */
-export const scaleWords = (scale) => ({
-  zscore: "z-scores", log2_tpm_1: "log2(TPM + 1)", log2_tpm_0001: "log2(TPM + 0.001)", log2_rsem_1: "log2(RSEM + 1)",
-  log2_fpkm_uq_1: "log2(FPKM-UQ + 1)", tpm: "TPM", rsem: "RSEM", fpkm_uq: "FPKM-UQ", counts: "counts",
-  microarray_log2: "microarray, log2",
-}[scale] ?? scale);
+export const scaleWords = (scale) =>
+  ({
+    zscore: "z-scores",
+    log2_tpm_1: "log2(TPM + 1)",
+    log2_tpm_0001: "log2(TPM + 0.001)",
+    log2_rsem_1: "log2(RSEM + 1)",
+    log2_fpkm_uq_1: "log2(FPKM-UQ + 1)",
+    tpm: "TPM",
+    rsem: "RSEM",
+    fpkm_uq: "FPKM-UQ",
+    counts: "counts",
+    microarray_log2: "microarray, log2",
+  })[scale] ?? scale;
 
 /** @param {number | null | undefined} share of 1 */
 export const percent = (share) => (isKnown(share) ? `${(100 * share).toFixed(0)} %` : NO_FIGURE);
@@ -62,7 +70,7 @@ export function signed(value) {
  * @param {number | null} lower @param {number | null} upper @param {(value: number) => string} words
  */
 export const range = (lower, upper, words) =>
-  (isKnown(lower) && isKnown(upper) ? `${words(lower)} to ${words(upper)}` : "no interval");
+  isKnown(lower) && isKnown(upper) ? `${words(lower)} to ${words(upper)}` : "no interval";
 
 /** A figure with its interval. @param {Figure} figure @param {number} [digits] */
 export function withInterval({ value, lower, upper }, digits = 2) {
