@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from experiments.figure_frame import frame, p_words, ratio_words
 from experiments.figure_style import BETTER, FAINT, INK, SMALL, WIDTH, WORSE
-from training.scan.meta_analysis import PooledHazardRatio
+from training.scan.meta_analysis import TOO_ALIKE, PooledHazardRatio
 from training.univariate_cox import Z95
 
 Floats = NDArray[np.float64]
@@ -193,7 +193,9 @@ def _heterogeneity_words(pooled: PooledHazardRatio) -> str:
         f"I² {_percent(pooled.i_squared)} ({100 * pooled.i_squared_lower:.0f} to {_percent(pooled.i_squared_upper)})"
     )
     words = f"mean {p_words(pooled.held_p_value)}; {share}, heterogeneity {p_words(pooled.p_heterogeneity)}"
-    return f"{words}. {pooled.remark.capitalize()}" if pooled.remark else words
+    # What is held is drawn, and the caption says so.
+    remark = "; ".join(each for each in pooled.remark.split("; ") if each != TOO_ALIKE)
+    return f"{words}. {remark[:1].upper()}{remark[1:]}" if remark else words
 
 
 def _as_found_words(pooled: PooledHazardRatio) -> str:

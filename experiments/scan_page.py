@@ -37,7 +37,7 @@ HOW_TO_READ = (
 POOLED_SHOWN = 50
 HOW_POOLED = (
     "Random effects by restricted maximum likelihood; interval and p by Hartung and Knapp, their variance held at no "
-    "less than a common effect's; q of the p that is not held. All, and other cuts, in pooled_hazard_ratios.csv."
+    "less than a common effect's; q of that p. All, and other cuts, in pooled_hazard_ratios.csv."
 )
 
 
@@ -200,7 +200,7 @@ def _pooled(pooled: pd.DataFrame | None) -> str:
     """Return the pooled hazard ratios per SD with the smallest q, their intervals held at a common effect's."""
     if pooled is None or pooled.empty:
         return ""
-    rows = pooled[pooled["cut"] == PER_SD].sort_values(["q", "p"], kind="stable")
+    rows = pooled[pooled["cut"] == PER_SD].sort_values(["q", "held_p"], kind="stable")
     head = (
         "gene",
         "cohorts of",

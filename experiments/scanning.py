@@ -20,7 +20,7 @@ from features.cohort import SIMULATED_PREFIX, Cohort
 from features.errors import PrognosisError
 from features.evidence import evidence_table
 from training.scan.multiplicity import with_q
-from training.scan.pooled_scans import pool_scans
+from training.scan.pooled_scans import pool_scans, with_held_q
 from training.scan.scan import ScanError, ScanSettings, scan_cohort
 from training.scan.tissue_sources import split_by_tissue_source
 from training.univariate_cox import CONVERGED
@@ -278,7 +278,7 @@ def pooled(scans: Sequence[ScannedCohort], family: str = "genes") -> pd.DataFram
     tables = [
         pool_scans({scan.name: scan.table for scan in group}) for group in groups_of(scans).values() if len(group) > 1
     ]
-    return with_q(pd.concat(tables, ignore_index=True), family) if tables else None
+    return with_held_q(pd.concat(tables, ignore_index=True), family) if tables else None
 
 
 def groups_of(scans: Sequence[ScannedCohort]) -> dict[str, list[ScannedCohort]]:

@@ -60,7 +60,7 @@ def test_cohorts_without_an_estimate_are_named_with_the_reason(scans):
 def test_false_discovery_is_counted_over_the_rows_of_one_cut(scans):
     pooled = pool_scans(scans)
     for _, rows in pooled.groupby("cut"):
-        p = np.sort(rows["p"])
+        p = np.sort(rows["held_p"])
         by_hand = np.minimum.accumulate((p * 3 / [1, 2, 3])[::-1])[::-1]
         np.testing.assert_allclose(np.sort(rows["q"]), np.minimum(by_hand, 1), rtol=1e-12)
 

@@ -38,8 +38,8 @@ def pool_scans(scans: Mapping[str, pd.DataFrame], family: str = "genes") -> pd.D
         One row for each cancer type, endpoint, gene and cut (per SD, median, quantile) in any of the tables, in the
         order of first appearance: ``n``, ``events`` and ``cohorts`` (names) that are pooled; ``left_out``, the
         cohorts without a finite hazard ratio or without the gene, with the reason; the columns of
-        `PooledHazardRatios.table`, of which ``p_value`` is called ``p`` and ``held_p_value`` ``held_p``; ``q``,
-        Benjamini and Hochberg's over the family.
+        `PooledHazardRatios.table`, of which ``p_value`` is called ``p`` and ``held_p_value`` ``held_p``; ``q``
+        of the latter, Benjamini and Hochberg's over the family.
 
     Raises
     ------
@@ -72,7 +72,12 @@ def pool_scans(scans: Mapping[str, pd.DataFrame], family: str = "genes") -> pd.D
     counts = {name: np.nansum(matrix(name), axis=1).astype(np.int64) for name in ("n", "events")}
     names = _names(_with_absent(rows.assign(position=position), len(keys), list(scans)), len(keys))
     table = keys.to_frame(index=False).assign(**counts, **names)
-    return with_q(table.join(pooled.rename(columns={"p_value": "p", "held_p_value": "held_p"})), family)
+    return with_held_q(table.join(pooled.rename(columns={"p_value": "p", "held_p_value": "held_p"})), family)
+
+
+def with_held_q(table: pd.DataFrame, family: str = "genes") -> pd.DataFrame:
+    """Add ``q`` of ``held_p``, for where two cohorts agree by chance ``p`` is absurdly small; see `with_q`."""
+    return table.assign(q=with_q(table.assign(p=table["held_p"]), family)["q"])
 
 
 def _with_absent(rows: pd.DataFrame, n_keys: int, cohorts: list[str]) -> pd.DataFrame:
