@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -78,7 +80,7 @@ def openapi_document(snapshot: Snapshot) -> bytes:
 def _document(examples: Examples) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
-        "info": {"title": "CTC prognosis", "version": version("ctc-prognosis"), "description": _ABOUT},
+        "info": {"title": "CTC prognosis", "version": _version(), "description": _ABOUT},
         "servers": [{"url": ".", "description": "Where this document was fetched."}],
         "tags": [{"name": name, "description": about} for name, about in _TAGS.items()],
         "security": [{"bearer": []}, {"basic": []}, {}],
@@ -89,6 +91,16 @@ def _document(examples: Examples) -> dict[str, Any]:
             "securitySchemes": _security_schemes(),
         },
     }
+
+
+@cache
+def _version() -> str:
+    try:
+        return version("ctc-prognosis")
+    except PackageNotFoundError:
+        # A bento holds the code and its pyproject.toml, and installs neither.
+        project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+        return str(project["project"]["version"])
 
 
 def _security_schemes() -> dict[str, Any]:

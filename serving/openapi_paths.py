@@ -176,7 +176,7 @@ def _file_parameters(examples: Examples) -> list[dict[str, Any]]:
 
 def _sent(about: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema of what an address can hold: that has no null."""
-    own = next((each for each in about.get("anyOf", ()) if each.get("type") != "null"), {})
+    own: Mapping[str, Any] = next((each for each in about.get("anyOf", ()) if each.get("type") != "null"), {})
     kept = {key: value for key, value in about.items() if key not in ("anyOf", "description", "examples", "title")}
     return {**own, **{key: value for key, value in kept.items() if key != "default" or value is not None}}
 
