@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from experiments.benchmarks.coverage_tables import coverage_in_words
 from experiments.card_context import origin_of_panel
 from experiments.card_markdown import NOT_ASSESSED, bullets, escaped, number, table
 from experiments.contribution_figures import kept_variant
@@ -81,8 +82,19 @@ def _analysis_items(result: TrainingResult) -> dict[str, str]:
         "12f": "None after evaluation. Slope and baseline are estimated on inner out-of-fold predictions, as a part of "
         "the procedure that is judged.",
         "12g": "S(t | x) = exp(−H₀(t) · exp(η(x))), with the baseline hazard H₀ (Breslow's) and the recalibrated "
-        "linear predictor η under 22.",
+        f"linear predictor η under 22. {_intervals(result)}",
     }
+
+
+def _intervals(result: TrainingResult) -> str:
+    """Say where the intervals of answers come from, and how often such hold the truth in simulation."""
+    variant = kept_variant(result)[1]
+    if variant.replicates is None:
+        return "Answers have no interval."
+    return (
+        f"Answers have 95 % intervals from {len(variant.replicates)} bootstrap replicates, slope and baseline hazard "
+        f"included. {coverage_in_words(variant.learner)}"
+    )
 
 
 def _measures(result: TrainingResult) -> str:
