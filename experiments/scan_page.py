@@ -19,6 +19,7 @@ from experiments.gene_grid import LEVEL
 from experiments.scan_columns import CHOICE, P, PageColumn, packed, wide_table
 from experiments.scan_rows import PER_SD, rows_of_cut
 from features.cohort import SIMULATED_PREFIX
+from training.scan.meta_analysis import TOO_ALIKE
 
 _HERE = Path(__file__).parent
 #: Nothing is fetched: script, style and pictures are the page's own.
@@ -219,7 +220,7 @@ def _pooled(pooled: pd.DataFrame | None) -> str:
         ratio = "–" if pd.isna(row.hazard_ratio) else ratio_words(row.hazard_ratio, row.held_lower, row.held_upper)
         p, q, share = ("–" if pd.isna(x) else f"{x:.2g}" for x in (row.held_p, row.q, row.i_squared))
         cells = (row.gene, f"{row.cancer_type}/{row.endpoint}", f"{row.n:,}", f"{row.events:,}", ratio, p, q, share,
-                 row.cohorts, row.left_out, row.remark)  # fmt: skip
+                 row.cohorts, row.left_out, str(row.remark).replace(TOO_ALIKE, "").strip("; "))  # fmt: skip
         lines.append("".join(f"<td>{escape(str(cell))}</td>" for cell in cells))
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     more = f" The first {POOLED_SHOWN} of {len(rows):,} rows." if len(rows) > POOLED_SHOWN else ""

@@ -92,3 +92,9 @@ def test_one_process_at_a_time_writes_machine_code():
         assert index.stat().st_mtime_ns == flushed > before
     waiting.join(30)
     assert index.stat().st_mtime_ns > flushed
+
+
+def test_machine_code_that_cannot_be_kept_is_used_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(twice._cache._cache_file, "_index_path", str(tmp_path / "gone" / "index"))
+    assert twice(np.int8(3)) == 6
+    assert not (tmp_path / "gone").exists()

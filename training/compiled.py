@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -95,8 +95,8 @@ def _parents() -> tuple[Path, ...]:
     own = "ctc-prognosis-" + hashlib.sha256(bytes(PACKAGE)).hexdigest()[:12]
     if config.CACHE_DIR:
         return (Path(config.CACHE_DIR) / own,)
-    of_user = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    return PACKAGE / "__pycache__", of_user / own
+    of_user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - without a home it stays
+    return (PACKAGE / "__pycache__", *([Path(of_user) / own] if os.path.isabs(of_user) else []))  # noqa: PTH117
 
 
 def defining_sources(package: Path = PACKAGE) -> dict[str, bytes]:
@@ -128,13 +128,14 @@ def _save_one_at_a_time(dispatcher: Any, lock: Path) -> None:
     """Let one process at a time write to the folder.
 
     numba replaces whole files, but reads its index before: two processes that compile one function for two kinds of
-    arguments at once would take the same file for both, and the index would then name the other's machine code.
+    arguments at once would take the same file for both, and the index would then name the other's machine code. What
+    cannot be written, as after another state of the code has removed the folder, is compiled again next time.
     """
     kept = dispatcher._cache._cache_file
     save = kept.save
 
     def alone(key: object, data: object) -> None:
-        with lock.open("wb") as held:
+        with suppress(OSError), lock.open("wb") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
             save(key, data)
 
