@@ -14,12 +14,12 @@ def index_page(snapshot: Snapshot) -> str:
 <html lang="en">
 <head><meta charset="utf-8"><title>CTC prognosis</title>
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="ui/style.css">
-<link rel="stylesheet" href="ui/controls.css"></head>
-<body><main>
+<link rel="stylesheet" href="ui/controls.css"><link rel="icon" href="ui/icon.svg"></head>
+<body><main class="stack">
 <h1>CTC prognosis</h1>
 <p>Prognostic models on the gene panel behind clusters of circulating tumour cells (Rozenberg et al. 2023,
 doi:10.3389/fimmu.2023.1099921). <strong>{escape(RESEARCH_USE_ONLY)}</strong></p>
-<p><a class="button" href="ui">Score a patient, or look at the cohorts</a></p>
+<p class="buttons"><a class="button" href="ui">Score a patient, or look at the cohorts</a></p>
 <p>Programs score patients with <code>POST /score</code>. <a href="docs.json">The whole interface</a> (OpenAPI) ·
 <a href="models">models</a> · <a href="cancer-types">cancer types</a> · <a href="readyz">readiness</a> ·
 <a href="metrics">metrics</a></p>

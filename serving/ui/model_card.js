@@ -23,10 +23,10 @@ export function banners(model, { result, isExample } = {}) {
   if (isExample) texts.push(["SYNTHETIC", "This is the example: a patient who never was."]);
   if (model.simulated)
     texts.push(["SIMULATED", "The model was trained on a simulated cohort: its figures mean nothing."]);
-  if (model.exploratory)
-    texts.push(["EXPLORATORY", "This model is a candidate: it has not earned the place of a champion."]);
   if (result?.relative_only)
     texts.push(["RELATIVE ONLY", "The z-scores have a reference of their own: the figures predict nothing."]);
+  if (model.exploratory)
+    texts.push(["EXPLORATORY", "This model is a candidate: it has not earned the place of a champion."]);
   return texts.map(([word, text]) => html("p", { class: "banner" }, html("strong", {}, word), " ", text));
 }
 
