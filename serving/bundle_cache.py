@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -90,15 +90,17 @@ class BundleCache:
         """Return what `keep` kept last, perhaps in an earlier process; an empty listing if it never did."""
         path = self._folder / _LISTING
         try:
-            versions = tuple(_version_of(entry) for entry in json.loads(path.read_text("utf-8")))
-            return Listing(versions, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+            return Listing(
+                _versions_of(json.loads(path.read_text("utf-8"))), datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            )
         except (OSError, ValueError, TypeError):
             return Listing()
 
     def keep(self, versions: tuple[RegisteredVersion, ...]) -> Listing:
         """Keep what the registry has just answered; where that fails, the answer counts all the same."""
         try:
-            if versions == self.last_listing().versions and (self._folder / _LISTING).is_file():
+            kept = self.last_listing()
+            if kept.read_at is not None and kept.versions == versions:
                 os.utime(self._folder / _LISTING)
             else:
                 self._write(versions)
@@ -186,11 +188,13 @@ def require_digest(folder: Path, version: RegisteredVersion) -> None:
         )
 
 
-def _version_of(entry: dict[str, str]) -> RegisteredVersion:
-    version = RegisteredVersion(**entry)
-    if not all(isinstance(getattr(version, field.name), str) for field in fields(version)):
+def _versions_of(entries: object) -> tuple[RegisteredVersion, ...]:
+    if not isinstance(entries, list):
+        raise TypeError("a listing is a list")
+    versions = tuple(RegisteredVersion(**entry) for entry in entries)
+    if not all(isinstance(text, str) for version in versions for text in astuple(version)):
         raise TypeError("a version is four texts")
-    return version
+    return versions
 
 
 def _folder_name(version: RegisteredVersion) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from serving.answers import health, models
+from serving.bundle_cache import Listing, RegisteredVersion
 from serving.champions import Champions
 from serving.problems import ProblemError
 from serving.registry import Registry
@@ -143,6 +147,169 @@ def test_a_start_without_the_registry_serves_what_was_served_last(
     anew = Champions(Registry(model_store.uri, tmp_path), poll_seconds=60)
     anew.start(patience_seconds=20)
     assert versions(anew) == {model.name: ("1", "candidate")}
+    anew.stop()
+
+
+def test_it_is_said_since_when_and_when_the_registry_last_answered(
+    champions: Champions, model_store: ModelStore, model: PrognosticModel
+):
+    assert champions.snapshot.answered_at is None
+    model_store.register(model)
+    before = datetime.now(UTC)
+    champions.refresh()
+    since = champions.snapshot.models[model.name].since
+    answered = champions.snapshot.answered_at
+    assert answered is not None
+    assert before <= answered <= since <= datetime.now(UTC)
+    model_store.register(made_at(model, "2027"), digest="f" * 64)
+    champions.refresh()
+    refused_since = champions.snapshot.refused[model.name].since
+    shutil.rmtree(model_store.folder)
+    last = champions.snapshot.answered_at
+    champions.refresh()
+    now = champions.snapshot
+    assert (now.models[model.name].since, now.refused[model.name].since, now.answered_at) == (
+        since,
+        refused_since,
+        last,
+    )
+    told = models(now)
+    assert datetime.fromisoformat(told.served_since[model.name]).utcoffset() == timedelta(0)
+    assert (told.registry.reachable, "does not exist" in (told.registry.problem or "")) == (False, True)
+    assert health(now).refused_since == {model.name: told.refused[0].since}
+
+
+def test_a_restart_remembers_when_the_registry_last_answered(
+    champions: Champions, model_store: ModelStore, model: PrognosticModel, tmp_path: Path
+):
+    model_store.register(model)
+    champions.refresh()
+    first = champions.snapshot.answered_at
+    assert first is not None
+    shutil.rmtree(model_store.folder)
+    anew = Champions(Registry(model_store.uri, tmp_path), poll_seconds=60)
+    anew.refresh()
+    remembered = anew.snapshot.answered_at
+    assert remembered is not None
+    assert abs(remembered - first) < timedelta(seconds=1)
+    assert not anew.snapshot.registry_reachable
+
+
+def test_a_registry_that_was_emptied_takes_no_model_away(
+    champions: Champions, model_store: ModelStore, model: PrognosticModel, empty_database: Path
+):
+    model_store.register(model)
+    champions.refresh()
+    shutil.copy(empty_database, model_store.folder / "mlflow.db")
+    champions.refresh()
+    assert versions(champions) == {model.name: ("1", "candidate")}
+    assert "is empty, though it held models" in (champions.snapshot.away or "")
+
+
+def test_a_database_that_is_about_to_be_restored_is_left_alone(
+    champions: Champions, model_store: ModelStore, model: PrognosticModel
+):
+    model_store.register(model)
+    champions.refresh()
+    (model_store.folder / "mlflow.db").write_bytes(b"")
+    champions.refresh()
+    assert versions(champions) == {model.name: ("1", "candidate")}
+    assert (model_store.folder / "mlflow.db").stat().st_size == 0
+
+
+def test_one_model_that_cannot_be_served_holds_no_other_up(
+    champions: Champions, model_store: ModelStore, model: PrognosticModel
+):
+    for name in ("SIMULATED-A", "SIMULATED-B", "SIMULATED-C"):
+        model_store.register(replace(model, cancer_type=name))
+    champions.refresh()
+    for name in ("SIMULATED-A", "SIMULATED-B", "SIMULATED-C"):
+        later = made_at(replace(model, cancer_type=name), "2027")
+        model_store.register(later, digest="0" * 64 if name == "SIMULATED-B" else None)
+    champions.refresh()
+    assert [version for version, _ in versions(champions).values()] == ["2", "1", "2"]
+    assert list(champions.snapshot.refused) == ["SIMULATED-B-OS"]
+
+
+def test_an_alias_that_moves_to_and_fro_ends_where_it_ended(
+    champions: Champions, model_store: ModelStore, model: PrognosticModel
+):
+    model_store.register(model, alias="champion")
+    model_store.register(made_at(model, "2027"), alias=None)
+    champions.start(patience_seconds=20)
+    for turn in range(41):
+        model_store.client.set_registered_model_alias(model.name, "champion", "2" if turn % 2 else "1")
+    wait_for(lambda: versions(champions) == {model.name: ("1", "champion")})
+    model_store.client.set_registered_model_alias(model.name, "champion", "2")
+    wait_for(lambda: versions(champions) == {model.name: ("2", "champion")})
+    champions.stop()
+
+
+class Silent:
+    """A source that answers once and then hangs."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.asked = 0
+        self.released = threading.Event()
+
+    def listing(self) -> Listing:
+        self.asked += 1
+        if self.asked > 1:
+            self.released.wait(60)
+        return self.registry.listing()
+
+    def last_listing(self) -> Listing:
+        return self.registry.last_listing()
+
+    def bundle(self, version: RegisteredVersion) -> Path:
+        return self.registry.bundle(version)
+
+
+def test_a_registry_that_hangs_is_given_up_on_and_found_again(
+    model_store: ModelStore, model: PrognosticModel, tmp_path: Path
+):
+    model_store.register(model)
+    source = Silent(Registry(model_store.uri, tmp_path))
+    champions = Champions(source, poll_seconds=60, silence_seconds=20)
+    champions.refresh()
+    champions._source._seconds = 0.2
+    for _ in range(3):
+        champions.refresh()
+        assert "has been silent for more than 0.2 s" in (champions.snapshot.away or "")
+        assert versions(champions) == {model.name: ("1", "candidate")}
+    assert source.asked == 2
+    source.released.set()
+    champions._source._seconds = 20
+    wait_for(lambda: not champions._source._still_hangs())
+    champions.refresh()
+    assert champions.snapshot.registry_reachable
+
+
+def test_a_server_that_takes_connections_and_never_answers_is_away(
+    model_store: ModelStore, model: PrognosticModel, tmp_path: Path
+):
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        registry = Registry(f"http://127.0.0.1:{listening.getsockname()[1]}", tmp_path)
+        champions = Champions(registry, poll_seconds=60, silence_seconds=0.5)
+        champions.refresh()
+        assert "silent" in (champions.snapshot.away or "")
+
+
+def test_what_is_here_is_served_before_the_registry_is_asked(
+    champions: Champions, model_store: ModelStore, model: PrognosticModel, tmp_path: Path
+):
+    model_store.register(model)
+    champions.refresh()
+    source = Silent(Registry(model_store.uri, tmp_path))
+    source.asked = 1
+    anew = Champions(source, poll_seconds=60)
+    anew.start(patience_seconds=0)
+    assert versions(anew) == {model.name: ("1", "candidate")}
+    assert anew.snapshot.away == "the model registry was not asked yet."
+    source.released.set()
     anew.stop()
 
 
