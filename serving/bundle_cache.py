@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -14,7 +15,7 @@ from urllib.parse import quote
 
 from features.errors import PrognosisError
 from serving.storing import alone_in, is_bundle, put_in_place, scratch_in, to_disk
-from training.bundle import BundleError, bundle_digest
+from training.bundle import MANIFEST, BundleError, bundle_digest
 
 _LOG = logging.getLogger("bentoml.prognosis")
 #: Bundles of a model that are kept, those that were used last: an alias that moves back finds its own.
@@ -186,6 +187,18 @@ def require_digest(folder: Path, version: RegisteredVersion) -> None:
             f"{version.name} version {version.version}: the bundle has digest {digest[:16]}…, but "
             f"{version.digest[:16]}… was registered; register it anew."
         )
+
+
+def require_manifest(folder: Path, version: RegisteredVersion) -> None:
+    """Raise unless a folder that was just read, and so compared with its manifest, has the registered one.
+
+    Raises
+    ------
+    BundleError
+        If it has another.
+    """
+    if hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest() != version.digest:
+        raise BundleError(f"{version.name} version {version.version}: the bundle was changed while it was read.")
 
 
 def _versions_of(entries: object) -> tuple[RegisteredVersion, ...]:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from features.errors import PrognosisError
 from serving.answers import RenderedModel, render
-from serving.bundle_cache import Listing, RegisteredVersion, RegistryAwayError, require_digest
+from serving.bundle_cache import Listing, RegisteredVersion, RegistryAwayError, require_manifest
 from serving.patience import Patience, Source
 from serving.problems import ProblemError
 from training.bundle import BundleError, read_bundle
@@ -200,7 +200,7 @@ class Champions:
         folder = self._source.bundle(version)
         model = read_bundle(folder)
         # What was read may have been changed since the source compared its digest.
-        require_digest(folder, version)
+        require_manifest(folder, version)
         if model.name != version.name:
             raise BundleError(f"{version.name} version {version.version}: the bundle is of {model.name}.")
         return ServedModel(version, model, render(version, model), datetime.now(UTC))

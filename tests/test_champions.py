@@ -19,6 +19,7 @@ from serving.bundle_cache import Listing, RegisteredVersion
 from serving.champions import Champions
 from serving.problems import ProblemError
 from serving.registry import Registry
+from training.bundle import bundle_digest, write_bundle
 
 if TYPE_CHECKING:
     from conftest import ModelStore
@@ -339,3 +340,32 @@ def test_what_is_not_there_is_answered_with_what_is(
         champions.snapshot.find("SIMULATED-KIRC", "PFI", kind="no-such-model")
     assert other_endpoint.value.problem.detail == "no model for SIMULATED-KIRC and endpoint PFI; available: OS."
     assert (other_endpoint.value.problem.field, other_endpoint.value.problem.status) == ("endpoint", 404)
+
+
+class Changing:
+    """A source whose bundle gives way to another, whole one between the comparison and the reading."""
+
+    def __init__(self, version: RegisteredVersion, folder: Path, other: Path) -> None:
+        self.version, self.folder, self.other = version, folder, other
+
+    def listing(self) -> Listing:
+        return Listing((self.version,))
+
+    def last_listing(self) -> Listing:
+        return Listing()
+
+    def bundle(self, version: RegisteredVersion) -> Path:
+        assert bundle_digest(self.folder) == version.digest
+        shutil.rmtree(self.folder)
+        shutil.copytree(self.other, self.folder)
+        return self.folder
+
+
+def test_a_bundle_that_changes_before_it_is_read_is_refused(model: PrognosticModel, tmp_path: Path):
+    digest = write_bundle(model, tmp_path / "registered")
+    write_bundle(made_at(model, "2027"), tmp_path / "other")
+    version = RegisteredVersion(model.name, "1", "champion", digest)
+    champions = Champions(Changing(version, tmp_path / "registered", tmp_path / "other"), poll_seconds=60)
+    champions.refresh()
+    assert versions(champions) == {}
+    assert "was changed while it was read" in champions.snapshot.refused[model.name].reason
