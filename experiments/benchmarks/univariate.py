@@ -218,11 +218,10 @@ def _ours(cohort: Cohort) -> dict[str, tuple[int, Callable[[], float]]]:
         blocks = [prepared[share] for share in shares]
         written = [np.empty((len(share), LANES, N_RESULTS)) for share in shares]
         rest = (layout.transformed, layout.null_log_likelihood)
+        fit: Callable[..., None] = fit_blocks
         with ThreadPoolExecutor(n_threads) as pool:
             begun = perf_counter()
-            work = [
-                pool.submit(fit_blocks, b, *layout.structure, *rest, w) for b, w in zip(blocks, written, strict=True)
-            ]
+            work = [pool.submit(fit, b, *layout.structure, *rest, w) for b, w in zip(blocks, written, strict=True)]
             for each in work:
                 each.result()
             return perf_counter() - begun
