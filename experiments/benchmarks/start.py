@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import psutil
 from joblib import cpu_count
 
 from experiments.benchmarks.origin import clean_commit
+from experiments.benchmarks.small_service import (
+    ended,
+    exported,
+    free_port,
+    request_of,
+    trained_model,
+    wait_until_ready,
+)
 from experiments.benchmarks.tables import write_pair
 from experiments.runner import code_version
-from experiments.simulation import simulate_cohort
 from experiments.transfer import import_models
-from features.panel import load_panel
-from serving.bundle_folder import Exported, write_exported
 from serving.settings import Settings
-from training.bundle import write_bundle
-from training.definition import load_definition
-from training.model import PrognosticModel
-from training.synthetic_profile import synthetic_profile
-from training.trainer import train
 
 #: From the start of the command to the first answer that the service is ready; what is aimed at.
 TARGET_SECONDS = 5.0
@@ -79,12 +75,12 @@ def benchmark_start(definition: Path, *, n_models: int, workers: int, rounds: in
     with tempfile.TemporaryDirectory(prefix="prognosis-start-") as scratch:
         home = Path(scratch)
         settings = Settings.from_environment({"PROGNOSIS_HOME": scratch})
-        model = _model(definition)
-        exported = _exported(model, home / "exported", n_models)
-        import_models(exported, alias="candidate", settings=settings)
-        commands = {"registry": (), "bundles": ("--bundles", str(exported))}
+        model = trained_model(definition)
+        folder = exported(model, home / "exported", n_models)
+        import_models(folder, alias="candidate", settings=settings)
+        commands = {"registry": (), "bundles": ("--bundles", str(folder))}
         turns = [(source, extra) for _ in range(rounds + 1) for source, extra in commands.items()]
-        found = [_start(home, source, extra, workers, _request(model)) for source, extra in turns]
+        found = [_start(home, source, extra, workers, request_of(model)) for source, extra in turns]
     return found[len(commands) :]
 
 
@@ -138,52 +134,8 @@ def markdown(rows: pd.DataFrame) -> str:
     return "\n".join([*lines, ""])
 
 
-def _model(definition: Path) -> PrognosticModel:
-    chosen = load_definition(definition)
-    chosen = chosen.model_copy(
-        update={
-            "trials": 1,
-            "resampling": chosen.resampling.model_copy(
-                update={"outer_folds": 2, "outer_repeats": 1, "inner_folds": 2, "bootstrap": 100}
-            ),
-        }
-    )
-    cohort = simulate_cohort("KIRC", seed=chosen.seed)
-    made = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "code_version": code_version()}
-    provenance = {**made, "data_digest": cohort.digest(), "definition_digest": "0" * 64, "seed": str(chosen.seed)}
-    return train(cohort, load_panel(chosen.features.panel), chosen, provenance=provenance, workers=1).model
-
-
-def _exported(model: PrognosticModel, target: Path, n_models: int) -> Path:
-    for position in range(n_models):
-        named = replace(model, cancer_type=f"{model.cancer_type}-{position + 1}")
-        with tempfile.TemporaryDirectory() as scratch:
-            bundle = Path(scratch) / "bundle"
-            digest = write_bundle(named, bundle)
-            exported = Exported(
-                name=named.name,
-                version="1",
-                alias="candidate",
-                digest=digest,
-                bundle=f"bundle-{digest[:16]}",
-                gate="",
-                exported=datetime.now(UTC).isoformat(timespec="seconds"),
-            )
-            write_exported(bundle, exported, target)
-    return target
-
-
-def _request(model: PrognosticModel) -> bytes:
-    expression, clinical = synthetic_profile(model)
-    profile: dict[str, Any] = {"id": "p", "expression": dict(expression)}
-    if clinical:
-        profile["clinical"] = dict(clinical)
-    asked = {"cancer_type": f"{model.cancer_type}-1", "endpoint": model.endpoint, "scale": model.scale}
-    return json.dumps({**asked, "profiles": [profile]}).encode()
-
-
 def _start(home: Path, source: str, extra: tuple[str, ...], workers: int, request: bytes) -> Started:
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-c", "from experiments.cli import main; main()", "serve", "--port", str(port)]
     environment = {**os.environ, "PROGNOSIS_HOME": str(home), "MLFLOW_TRACKING_URI": ""}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -192,30 +144,11 @@ def _start(home: Path, source: str, extra: tuple[str, ...], workers: int, reques
         process = subprocess.Popen(  # noqa: S603
             [*command, "--workers", str(workers), *extra], env=environment, stdout=log, stderr=log
         )
-    with _ended(process):
-        _wait_until_ready(port, process)
+    with ended(process):
+        wait_until_ready(port, process)
         seconds = time.perf_counter() - began
         cpu_seconds = _way_seconds(process.pid)
         return Started(source, seconds, cpu_seconds, max(_answered(port, request)))
-
-
-def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + _GIVEN_UP_SECONDS
-    while not _ready(port):
-        if process.poll() is not None or time.monotonic() > end:
-            raise RuntimeError(f"the service did not become ready (exit code {process.poll()}).")
-        time.sleep(0.01)
-
-
-def _ready(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 def _way_seconds(pid: int) -> float:
@@ -236,18 +169,3 @@ def _answered(port: int, request: bytes) -> Iterator[float]:
         if response.status != 200:
             raise RuntimeError(f"the service answered {response.status}: {body[:300]!r}")
         yield time.perf_counter() - began
-
-
-@contextmanager
-def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
