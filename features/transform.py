@@ -126,8 +126,11 @@ class FeatureState:
             asks ``clinical.missing`` first.
         """
         scores = self.gene_scores(expression)
-        derived = [(raw_term(term, scores, self._positions) - term.mean) / term.scale for term in self.terms]
-        return np.column_stack([scores, *derived, self.clinical.transform(clinical)])
+        return np.column_stack([scores, *self.derived(scores), self.clinical.transform(clinical)])
+
+    def derived(self, filled: Floats) -> list[Floats]:
+        """Return the derived terms of filled normal scores, each of shape (n_patients,)."""
+        return [(raw_term(term, filled, self._positions) - term.mean) / term.scale for term in self.terms]
 
 
 def fit_features(cohort: Cohort, panel: Panel, *, clinical: tuple[str, ...], minimum_known: float) -> FeatureState:

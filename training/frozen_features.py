@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.clinical_covariates import ColumnValues
-from features.transform import FeatureState, raw_term
+from features.transform import FeatureState
 from training.scoring_kernel import given_known, normal_scores
 
 Floats = NDArray[np.float64]
@@ -69,11 +69,6 @@ class FrozenFeatures:
             starts=np.cumsum([0, *lengths]).astype(np.int64),
         )
 
-    @property
-    def positions(self) -> Mapping[str, int]:
-        """Where each gene stands."""
-        return {gene: j for j, gene in enumerate(self.state.genes)}
-
     def known_scores(self, values: Floats) -> Floats:
         """Return the normal score of each gene, shape (n_patients, n_genes); NaN where it is missing.
 
@@ -117,10 +112,8 @@ class FrozenFeatures:
         clinical : mapping of str to array, shape (n_patients,)
             See `features.clinical_covariates.parsed_values`; what is not known takes the training mean.
         """
-        positions = self.positions if self.state.terms else {}
-        derived = [(raw_term(term, filled, positions) - term.mean) / term.scale for term in self.state.terms]
         encoded = np.nan_to_num(self.state.clinical.standardised(clinical, len(filled)))
-        return np.column_stack([filled, *derived, encoded])
+        return np.column_stack([filled, *self.state.derived(filled), encoded])
 
     def _pattern(self, missing: Bools) -> MissingPattern:
         key = missing.tobytes()

@@ -28,7 +28,7 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class _Ready:
+class Ready:
     """A variant laid out for scoring.
 
     ``gene_columns`` are its genes among the panel's, ``used`` those of them that the learner reads.
@@ -41,7 +41,8 @@ class _Ready:
     used: Integers
 
     @classmethod
-    def of(cls, model: PrognosticModel, variant: Variant) -> _Ready:
+    def of(cls, model: PrognosticModel, variant: Variant) -> Ready:
+        """Lay a variant out."""
         genes, panel = variant.features.genes, model.panel.symbols
         return cls(
             variant,
@@ -65,12 +66,18 @@ class Scorer:
     Parameters
     ----------
     model : PrognosticModel
+
+    Attributes
+    ----------
+    reader : PatientReader
+    ready : dict of str to Ready
+        By variant.
     """
 
     def __init__(self, model: PrognosticModel) -> None:
         self.model = model
         self.reader = PatientReader(model)
-        self._ready = {name: _Ready.of(model, variant) for name, variant in model.variants.items()}
+        self.ready = {name: Ready.of(model, variant) for name, variant in model.variants.items()}
 
     def score(self, patients: Patients, wanted: Wanted) -> Scored:
         """Score every patient with the variant that is known enough of them.
@@ -87,7 +94,7 @@ class Scorer:
         faults = {**too_far, **faults}
         unknown = self._unknown_clinical(patients)
         sound = np.array([i not in faults for i in range(len(patients.ids))], dtype=np.bool_)
-        full = sound & ~unknown.any(axis=1) if CLINICAL in self._ready else np.zeros_like(sound)
+        full = sound & ~unknown.any(axis=1) if CLINICAL in self.ready else np.zeros_like(sound)
         scores = []
         for name, rows in ((CLINICAL, np.flatnonzero(full)), (GENES_ONLY, np.flatnonzero(sound & ~full))):
             lacking = self._lacking_genes(name, rows, patients) if len(rows) else {}
@@ -108,11 +115,11 @@ class Scorer:
         unknown = encoder.unknown(encoder.standardised(patients.clinical, len(patients.ids)))
         return unknown[:, [encoder.columns.index(name) for name in read]]
 
-    def _missing(self, ready: _Ready, rows: Integers, patients: Patients) -> Bools:
+    def _missing(self, ready: Ready, rows: Integers, patients: Patients) -> Bools:
         return np.isnan(patients.values[np.ix_(rows, ready.gene_columns[ready.used])])
 
     def _lacking_genes(self, name: str, rows: Integers, patients: Patients) -> dict[int, ProfileError]:
-        ready = self._ready[name]
+        ready = self.ready[name]
         missing = self._missing(ready, rows, patients)
         needed = ready.variant.minimum_gene_fraction * len(ready.used)
         too_few = (~missing).sum(axis=1) < needed
@@ -123,7 +130,7 @@ class Scorer:
             if too_few[i] or too_much[i]
         }
 
-    def _lacks(self, ready: _Ready, missing: Bools, needed: int) -> str:
+    def _lacks(self, ready: Ready, missing: Bools, needed: int) -> str:
         genes = ready.variant.genes
         by_weight = [genes[j] for j in np.argsort(-ready.weights, kind="stable") if missing[j]]
         weights = dict(zip(genes, ready.weights.tolist(), strict=True))
@@ -163,7 +170,7 @@ class Scorer:
         unknown: Bools,
         distance: Distance | None,
     ) -> Scores:
-        ready = self._ready[name]
+        ready = self.ready[name]
         known = ready.frozen.known_scores(patients.values[np.ix_(rows, ready.gene_columns)])
         clinical = {column: values[rows] for column, values in patients.clinical.items()}
         X = ready.frozen.covariates(ready.frozen.filled(known), clinical)

@@ -75,8 +75,8 @@ def request_of(model: PrognosticModel) -> bytes:
     return json.dumps({**asked, "profiles": [profile]}).encode()
 
 
-def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Return once ``/readyz`` answers 200.
+def wait_until_ready(port: int, process: subprocess.Popen[bytes], *, path: str = "/readyz") -> None:
+    """Return once an address answers 200.
 
     Raises
     ------
@@ -84,16 +84,16 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
         If the process ends, or is not ready after minutes.
     """
     end = time.monotonic() + _GIVEN_UP_SECONDS
-    while not _ready(port):
+    while not _ready(port, path):
         if process.poll() is not None or time.monotonic() > end:
             raise RuntimeError(f"the service did not become ready (exit code {process.poll()}).")
         time.sleep(0.01)
 
 
-def _ready(port: int) -> bool:
+def _ready(port: int, path: str) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except OSError:
         return False
