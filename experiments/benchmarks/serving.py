@@ -111,6 +111,8 @@ def _server(name: str, home: Path, bundles: Path) -> Iterator[int]:
     port = free_port()
     environment = {
         **os.environ,
+        # MLflow looks for uvicorn by name.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PROGNOSIS_HOME": str(home / "home"),
         "PROGNOSIS_BUNDLES": str(bundles),
         "OMP_NUM_THREADS": "1",
