@@ -6,7 +6,7 @@ import io
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import anyio.to_thread
 import orjson
@@ -17,7 +17,8 @@ from starlette.responses import Response, StreamingResponse
 
 from features.profile_blocks import ProfileFileError
 from features.profile_files import FORMATS, open_profiles
-from serving.champions import ServedModel, Snapshot
+from serving.champions import ServedModel
+from serving.desk import Desk
 from serving.problems import Problem, ProblemError
 from serving.request_log import note
 from serving.schemas import Endpoint, Name, Scale
@@ -56,23 +57,7 @@ class FileQuery(Wire):
     )
 
 
-class FileDesk(Protocol):
-    """What the route needs to know of the service."""
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The models that are served now."""
-
-    @property
-    def body_limit_bytes(self) -> int:
-        """The largest request body that is read."""
-
-    @property
-    def threads(self) -> anyio.CapacityLimiter:
-        """How many large requests are worked on at once."""
-
-
-async def score_file_route(desk: FileDesk, request: Request) -> Response:
+async def score_file_route(desk: Desk, request: Request) -> Response:
     """Answer `POST /score/file`."""
     query, horizons = _query(request)
     form, wanted = _format(request, query), _wanted(request)
@@ -82,7 +67,7 @@ async def score_file_route(desk: FileDesk, request: Request) -> Response:
     folder = tempfile.TemporaryDirectory(prefix="prognosis-")
     try:
         path = Path(folder.name) / "patients"
-        await _save(request, path, desk.body_limit_bytes)
+        await _save(request, path)
         parts = _parts(served, path, form, asked, wanted)
         first = await anyio.to_thread.run_sync(_next, parts, limiter=desk.threads)
     except (ProfileFileError, RequestError) as error:
@@ -127,14 +112,9 @@ def _wanted(request: Request) -> str:
     return CSV if CSV in accepted else LINES
 
 
-async def _save(request: Request, path: Path, limit: int) -> None:
-    size = 0
+async def _save(request: Request, path: Path) -> None:
     with path.open("wb") as file:
         async for chunk in request.stream():
-            size += len(chunk)
-            if size > limit:
-                detail = f"a file may have {limit} bytes at most; send it in parts, or only the genes of the panel."
-                raise ProblemError("body-too-large", detail)
             file.write(chunk)
 
 
@@ -176,7 +156,7 @@ def _next(parts: Iterator[bytes]) -> bytes | None:
 
 
 async def _streamed(
-    first: bytes | None, parts: Iterator[bytes], desk: FileDesk, cleanup: Callable[[], None]
+    first: bytes | None, parts: Iterator[bytes], desk: Desk, cleanup: Callable[[], None]
 ) -> AsyncIterator[bytes]:
     part = first
     try:

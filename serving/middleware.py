@@ -14,10 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.errors import PrognosisError
 from serving import meters
+from serving.desk import Desk
 from serving.guard import Guard, RequestHead, read_head
 from serving.problems import Headers, Problem, ProblemError, problem_response
 from serving.request_log import RequestNotes, Write, begin, places, request_log
-from serving.routes import Desk, router
+from serving.routes import router
 from serving.security_headers import secured
 from serving.settings import Settings
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -12,17 +11,10 @@ from starlette.responses import Response
 from features.cohort import ENDPOINTS
 from serving.champions import ServedModel, Snapshot
 from serving.cohort_answers import comparison, example, gene_curves
+from serving.desk import Desk
 from serving.pages import INDEX, page_response, to_the_page
 from serving.problems import ProblemError
 from serving.settings import settings
-
-
-class Models(Protocol):
-    """What these routes need to know of the service."""
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The models that are served now."""
 
 
 def served_model(snapshot: Snapshot, request: Request) -> ServedModel:
@@ -40,23 +32,23 @@ def served_model(snapshot: Snapshot, request: Request) -> ServedModel:
     return snapshot.find(request.path_params["cancer_type"], endpoint, kind="no-such-model")
 
 
-async def _page(_: Models, request: Request) -> Response:
+async def _page(_: Desk, request: Request) -> Response:
     return page_response(request, request.path_params.get("name", INDEX))
 
 
-async def _to_the_page(_: Models, __: Request) -> Response:
+async def _to_the_page(_: Desk, __: Request) -> Response:
     return to_the_page()
 
 
-async def _example(desk: Models, request: Request) -> Response:
+async def _example(desk: Desk, request: Request) -> Response:
     return _json(example(served_model(desk.snapshot, request)))
 
 
-async def _comparison(desk: Models, request: Request) -> Response:
+async def _comparison(desk: Desk, request: Request) -> Response:
     return _json(comparison(served_model(desk.snapshot, request), settings().mlflow_ui))
 
 
-async def _gene_curves(desk: Models, request: Request) -> Response:
+async def _gene_curves(desk: Desk, request: Request) -> Response:
     gene = request.query_params.get("gene", "")
     if not gene:
         raise ProblemError("invalid-request", "gene is missing; name one of the panel's.", field="gene")
@@ -67,7 +59,7 @@ def _json(content: BaseModel) -> Response:
     return Response(content.model_dump_json(), media_type="application/json")
 
 
-PAGE_HANDLERS: Mapping[str, Callable[[Models, Request], Awaitable[Response]]] = {
+PAGE_HANDLERS: Mapping[str, Callable[[Desk, Request], Awaitable[Response]]] = {
     "/ui": _page,
     "/ui/": _to_the_page,
     "/ui/{name}": _page,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Mapping, Set
-from typing import Protocol
 
 import anyio.to_thread
 from pydantic import BaseModel
@@ -14,6 +13,7 @@ from starlette.routing import Route, Router
 
 from serving import answers, meters
 from serving.champions import Snapshot
+from serving.desk import Desk
 from serving.fhir import prefers_fhir
 from serving.fhir_schemas import MEDIA_TYPE as FHIR
 from serving.file_routes import FileQuery, score_file_route
@@ -43,22 +43,6 @@ _QUERIES: Mapping[str, Set[str]] = {
     "/comparison/{cancer_type}": _ENDPOINT,
     "/example/{cancer_type}": _ENDPOINT,
 }
-
-
-class Desk(Protocol):
-    """What the routes need to know of the service."""
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The models that are served now."""
-
-    @property
-    def body_limit_bytes(self) -> int:
-        """The largest request body that is read."""
-
-    @property
-    def threads(self) -> anyio.CapacityLimiter:
-        """How many large requests are worked on at once."""
 
 
 def router(desk: Callable[[], Desk]) -> Router:
@@ -92,7 +76,7 @@ def _bound(handler: Callable[[Desk, Request], Awaitable[Response]], desk: Callab
 
 async def _score(desk: Desk, request: Request) -> Response:
     _require_json(request)
-    body = await _body(request, desk.body_limit_bytes)
+    body = await request.body()
     fhir = prefers_fhir(request.headers.get("accept", ""))
     answer = functools.partial(fhir_body if fhir else score_body, desk.snapshot, body)
     media_type = FHIR if fhir else "application/json"
@@ -121,24 +105,6 @@ def _require_json(request: Request) -> None:
     if encoding != "identity":
         detail = f"send the body as it is, without Content-Encoding {encoding[:80]}."
         raise ProblemError("unsupported-media-type", detail, field="Content-Encoding")
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
-        raise _too_large(limit)
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _too_large(limit: int) -> ProblemError:
-    detail = f"a request may have {limit} bytes at most; send fewer profiles, or only the genes of the panel."
-    return ProblemError("body-too-large", detail)
 
 
 async def _cancer_types(desk: Desk, _: Request) -> Response:

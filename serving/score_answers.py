@@ -19,7 +19,6 @@ from serving.schemas import ScoreRequest
 from training.model import PrognosticModel
 from training.scores import GENES_ONLY
 from training.scoring import (
-    OWN_REFERENCE,
     PatientScore,
     Profile,
     ProfileError,
@@ -123,15 +122,12 @@ def answer_line(row: int, name: str, answer: PatientScore | ProfileError) -> dic
 
 def _scored(model: PrognosticModel, request: ScoreRequest) -> ScoredPatients:
     profiles = [Profile(p.id, p.expression, p.clinical, p.survived_months) for p in request.profiles]
-    reference = request.zscore_reference
-    if reference is None and request.scale == "zscore":
-        reference = OWN_REFERENCE
     try:
         return scored_profiles(
             model,
             profiles,
             scale=request.scale,
-            zscore_reference=reference,
+            zscore_reference=request.zscore_reference,
             horizons_months=request.horizons_months,
             contributions=request.contributions,
         )

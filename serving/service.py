@@ -66,7 +66,6 @@ class PrognosisService:
         self._champions = Champions(_source(settings()), poll_seconds=settings().poll_seconds)
         self._champions.start(patience_seconds=_REGISTRY_PATIENCE_SECONDS)
         self.threads = anyio.CapacityLimiter(_LARGE_AT_ONCE)
-        self.body_limit_bytes = settings().body_limit_bytes
         # What is loaded by now stays: no collection needs to look at it again.
         gc.collect()
         gc.freeze()

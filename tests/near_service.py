@@ -36,7 +36,6 @@ class NearService:
 
     def __init__(self, snapshot: Snapshot, **settings: Any) -> None:
         self.snapshot = snapshot
-        self.body_limit_bytes = BODY_LIMIT
         installation = replace(INSTALLATION, **settings)
         self._edge = Edge(Starlette(), desk=lambda: self, installation=installation, write=lambda _: None)
 

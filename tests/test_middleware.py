@@ -37,7 +37,6 @@ class Desk:
     """A service with no model."""
 
     snapshot = Snapshot()
-    body_limit_bytes = 100
 
     def __init__(self) -> None:
         self.threads = anyio.CapacityLimiter(1)

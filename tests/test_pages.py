@@ -54,7 +54,6 @@ def ask(model: PrognosticModel) -> Ask:
 
     class Desk:
         snapshot = Snapshot(MappingProxyType({each.name: served(each) for each in (model, older)}))
-        body_limit_bytes = 10**6
         threads = anyio.CapacityLimiter(1)
 
     installation = Settings(home=Path(), tracking_uri="", cohorts=Path())

@@ -54,9 +54,7 @@ class ScoredBlock(ScoredPatients):
 
     def table(self) -> pa.Table:
         """Return the answers, one row a patient."""
-        return score_table(
-            self.model, self.patients, self.scored, self.wanted, rows=self.rows, relative_only=self.relative_only
-        )
+        return score_table(self, self.rows)
 
 
 def score_file(model: PrognosticModel, file: ProfileFile, asked: Asked) -> Iterator[ScoredBlock]:

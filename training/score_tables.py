@@ -11,40 +11,27 @@ from numpy.typing import NDArray
 
 from features.cohort import DAYS_PER_MONTH
 from training.cautions import Cautions
-from training.model import PrognosticModel
-from training.profiles import Patients
-from training.scores import RISK_GROUPS, Scored, Scores, Wanted
+from training.scores import RISK_GROUPS, Scores, Wanted
+from training.scoring import ScoredPatients
 
 Floats = NDArray[np.float64]
 
 BETWEEN = " | "
 
 
-def score_table(
-    model: PrognosticModel,
-    patients: Patients,
-    scored: Scored,
-    wanted: Wanted,
-    *,
-    rows: NDArray[np.int64],
-    relative_only: bool,
-) -> pa.Table:
+def score_table(of: ScoredPatients, rows: NDArray[np.int64]) -> pa.Table:
     """Return the answers with one row a patient, in order; those at fault have an ``error`` and no figures.
 
     Parameters
     ----------
-    model : PrognosticModel
-    patients : Patients
-    scored : Scored
-    wanted : Wanted
+    of : ScoredPatients
     rows : array of int, shape (n_patients,)
         Where each patient stands in the file.
-    relative_only : bool
-        See `training.scoring.PatientScore`.
     """
+    patients, scored, wanted = of.patients, of.scored, of.wanted
     n = len(patients.ids)
     columns: dict[str, Any] = {"row": rows, "id": list(patients.ids)}
-    columns |= _words(model, patients, scored, relative_only=relative_only)
+    columns |= _words(of)
     numbers = {name: np.full(n, np.nan) for name in _number_names(wanted)}
     for scores in scored.by_variant:
         for name, values in _numbers(scores, wanted).items():
@@ -72,14 +59,14 @@ def _numbers(scores: Scores, wanted: Wanted) -> Mapping[str, Floats]:
     return dict(zip(_number_names(wanted), columns, strict=True))
 
 
-def _words(model: PrognosticModel, patients: Patients, scored: Scored, *, relative_only: bool) -> dict[str, Any]:
-    n = len(patients.ids)
+def _words(of: ScoredPatients) -> dict[str, Any]:
+    n, scored = len(of.patients.ids), of.scored
     names = ("variant", "risk_group", "missing_genes", "warnings", "error")
     words: dict[str, list[str | None]] = {name: [None] * n for name in names}
     for row, fault in scored.faults.items():
         words["error"][row] = str(fault)
     for scores in scored.by_variant:
-        cautions = Cautions(model, scores, patients, relative_only=relative_only)
+        cautions = Cautions(of.model, scores, of.patients, relative_only=of.relative_only)
         # Most patients of a file lack the same genes and are warned of the same.
         texts: dict[tuple[object, ...], tuple[str, str]] = {}
         groups = np.minimum(scores.risk_percentile * 3 / 100, 2).astype(np.int64).tolist()
@@ -89,5 +76,5 @@ def _words(model: PrognosticModel, patients: Patients, scored: Scored, *, relati
                 texts[key] = " ".join(cautions.missing_genes(position)), BETWEEN.join(cautions.of(position))
             words["missing_genes"][row], words["warnings"][row] = texts[key]
             words["variant"][row], words["risk_group"][row] = scores.variant, RISK_GROUPS[groups[position]]
-    relative = [None if error is not None else relative_only for error in words["error"]]
+    relative = [None if error is not None else of.relative_only for error in words["error"]]
     return {**{name: pa.array(cells, pa.string()) for name, cells in words.items()}, "relative_only": relative}
