@@ -17,19 +17,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from service_process import free_port, running_service, wait_for
 
+from experiments.benchmarks.unlike_models import unlike
 from serving.champions import Champions
 from serving.launch import SERVICE, launch
 from serving.registry import Registry
 from serving.routes import score_body
 from serving.settings import Settings
-from training.breslow import BaselineHazard
-from training.estimate import Estimate
 from training.synthetic_profile import synthetic_profile
 
 if TYPE_CHECKING:
     from conftest import ModelStore
 
-    from training.model import PrognosticModel, Variant
+    from training.model import PrognosticModel
     from training.results import TrainingResult
 
 PROMOTIONS, CONNECTIONS, WORKERS = 100, 4, 2
@@ -80,7 +79,7 @@ def pair(
 ) -> Pair:
     store, model = new_model_store(), small_training.model
     store.register(model, alias="champion")
-    store.register(another(model), alias=None)
+    store.register(unlike(model), alias=None)
     champions = Champions(Registry(store.uri, tmp_path_factory.mktemp("cache")), poll_seconds=60)
     made = Pair(store, model.name, request_for(model), {})
     for version in ("1", "2"):
@@ -88,39 +87,6 @@ def pair(
         champions.refresh()
         made.answers[score_body(champions.snapshot, made.body)] = version
     return made
-
-
-def another(model: PrognosticModel) -> PrognosticModel:
-    """A model of the same shape, none of whose figures is the other's."""
-    ratios = model.hazard_ratios.copy()
-    numbers = [name for name in ratios.select_dtypes("number") if name not in ("n", "events")]
-    numbers = [name for name in numbers if not name.startswith("published")]
-    ratios[numbers] = 0.9 * ratios[numbers]
-    cohort = replace(
-        model.cohort,
-        n_patients=model.cohort.n_patients + 1,
-        n_events=model.cohort.n_events + 1,
-        median_follow_up_months=model.cohort.median_follow_up_months + 1,
-    )
-    curve = model.kaplan_meier
-    assert curve is not None
-    return replace(
-        model,
-        cohort=cohort,
-        kaplan_meier=replace(curve, **{part: 0.9 * getattr(curve, part) for part in ("survival", "lower", "upper")}),
-        hazard_ratios=ratios,
-        variants={name: another_variant(variant) for name, variant in model.variants.items()},
-        gate=tuple((clause, verdict, f"{figure}, once more") for clause, verdict, figure in model.gate),
-        provenance={**model.provenance, "created": "2027-01-01T00:00:00+00:00", "data_digest": "f" * 64},
-    )
-
-
-def another_variant(variant: Variant) -> Variant:
-    metrics = {name: Estimate(*(0.9 * v for v in (e.value, e.lower, e.upper))) for name, e in variant.metrics.items()}
-    hazard = BaselineHazard(variant.baseline.days, 1.5 * variant.baseline.cumulative_hazard)
-    return replace(
-        variant, slope=1.3 * variant.slope, baseline=hazard, reference=variant.reference - 0.4, metrics=metrics
-    )
 
 
 def request_for(model: PrognosticModel) -> bytes:

@@ -48,21 +48,25 @@ def trained_model(definition: Path) -> PrognosticModel:
 def exported(model: PrognosticModel, target: Path, n_models: int) -> Path:
     """Write the model under as many names (``…-1``, ``…-2``) as `serve --bundles` reads them, and return the folder."""
     for position in range(n_models):
-        named = replace(model, cancer_type=f"{model.cancer_type}-{position + 1}")
-        with tempfile.TemporaryDirectory() as scratch:
-            bundle = Path(scratch) / "bundle"
-            digest = write_bundle(named, bundle)
-            said = Exported(
-                name=named.name,
-                version="1",
-                alias="candidate",
-                digest=digest,
-                bundle=f"bundle-{digest[:16]}",
-                gate="",
-                exported=datetime.now(UTC).isoformat(timespec="seconds"),
-            )
-            write_exported(bundle, said, target)
+        export_bundle(replace(model, cancer_type=f"{model.cancer_type}-{position + 1}"), target)
     return target
+
+
+def export_bundle(model: PrognosticModel, target: Path) -> Path:
+    """Write a model as `models export` does, below a folder, and return its own folder there."""
+    with tempfile.TemporaryDirectory() as scratch:
+        bundle = Path(scratch) / "bundle"
+        digest = write_bundle(model, bundle)
+        said = Exported(
+            name=model.name,
+            version="1",
+            alias="candidate",
+            digest=digest,
+            bundle=f"bundle-{digest[:16]}",
+            gate="",
+            exported=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        return write_exported(bundle, said, target)
 
 
 def request_of(model: PrognosticModel) -> bytes:
