@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from features.clinical_covariates import parsed_values
@@ -32,16 +33,39 @@ def values(small_training, state):
 
 @pytest.fixture(scope="module")
 def clinical(small_training):
+    """The cohort's clinical values, some of them not known or never seen."""
     table = small_training.cohort.clinical
-    return {name: parsed_values(name, table[name].where(table[name].notna(), None).tolist()) for name in table.columns}
+    rng, columns = np.random.default_rng(6), {}
+    for name in table.columns:
+        sent = table[name].where(table[name].notna(), None).tolist()
+        sent = [None if lost else value for value, lost in zip(sent, rng.random(len(sent)) < 0.1, strict=True)]
+        columns[name] = parsed_values(
+            name, ["unheard of" if name == "sex" and not i else v for i, v in enumerate(sent)]
+        )
+    return columns
 
 
-def test_covariates_are_those_of_the_feature_state(frozen, state, values, clinical, small_training):
-    expression = small_training.cohort.expression.reindex(columns=list(state.genes)).copy()
-    expression[:] = values
-    expected = state.transform(expression, small_training.cohort.clinical)
-    found = frozen.covariates(frozen.filled(frozen.known_scores(values)), clinical)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+def encoded(frozen, clinical, n_patients):
+    return frozen.clinical.standardised(frozen.clinical.numbers(clinical, n_patients))
+
+
+def test_covariates_are_those_of_the_feature_state(frozen, state, values, clinical):
+    scores = frozen.filled(frozen.known_scores(values))
+    sent = encoded(frozen, clinical, len(values))
+    assert np.isnan(sent).any()
+    np.testing.assert_array_equal(sent, state.clinical.standardised(clinical, len(values)))
+    expected = np.column_stack([scores, *state.derived(scores), np.nan_to_num(sent)])
+    np.testing.assert_array_equal(frozen.covariates(scores, sent), expected)
+
+
+def test_missing_genes_are_filled_as_the_feature_state_fills_them(frozen, state, values):
+    expression = pd.DataFrame(values, columns=list(state.genes))
+    found = frozen.filled(frozen.known_scores(values))
+    np.testing.assert_allclose(found, state.gene_scores(expression), rtol=0, atol=1e-12)
+
+
+def test_columns_that_are_not_sent_are_not_known(frozen):
+    assert np.isnan(frozen.clinical.numbers({}, 3)).all()
 
 
 def test_known_scores_are_the_feature_states_to_the_bit(frozen, state, values):
@@ -57,9 +81,9 @@ def test_a_knot_itself_has_the_knots_score(frozen, state):
 
 
 def test_a_patient_alone_has_the_covariates_of_the_batch_to_the_bit(frozen, values, clinical):
-    together = frozen.covariates(frozen.filled(frozen.known_scores(values)), clinical)
+    together = frozen.covariates(frozen.filled(frozen.known_scores(values)), encoded(frozen, clinical, len(values)))
     for i in range(len(values)):
-        alone = {name: column[i : i + 1] for name, column in clinical.items()}
+        alone = encoded(frozen, {name: column[i : i + 1] for name, column in clinical.items()}, 1)
         row = frozen.covariates(frozen.filled(frozen.known_scores(values[i : i + 1])), alone)
         np.testing.assert_array_equal(row[0], together[i])
 

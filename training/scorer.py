@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import compress
 from weakref import WeakKeyDictionary
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from features.cohort import DAYS_PER_MONTH
 from training.contributions import Predictor
 from training.frozen_features import FrozenFeatures
-from training.kaplan_meier import KaplanMeier, survival_given
+from training.kaplan_meier import survival_given
 from training.model import PrognosticModel, Variant
 from training.profiles import PatientReader, Patients, ProfileError, profile_error
 from training.scorable import MISSING_WEIGHT_MAX, distance_refusal, smallest_addition, smallest_omission
@@ -26,12 +26,16 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 
+#: Curves of the cohort that are kept: by days survived and days asked for.
+CURVES_KEPT = 64
+
 
 @dataclass(frozen=True, eq=False)
 class Ready:
     """A variant laid out for scoring.
 
-    ``gene_columns`` are its genes among the panel's, ``used`` those of them that the learner reads.
+    ``gene_columns`` are its genes among the panel's, ``used`` those of them that the learner reads, and ``clinical``
+    its columns that must be known, among those that its feature state reads.
     """
 
     variant: Variant
@@ -39,25 +43,41 @@ class Ready:
     predictor: Predictor
     gene_columns: Integers
     used: Integers
+    genes: tuple[str, ...]
+    clinical: Integers
 
     @classmethod
     def of(cls, model: PrognosticModel, variant: Variant) -> Ready:
         """Lay a variant out."""
         genes, panel = variant.features.genes, model.panel.symbols
+        read = variant.features.clinical.columns
         return cls(
             variant,
             FrozenFeatures.of(variant.features),
             Predictor.of(variant),
             gene_columns=np.array([panel.index(gene) for gene in genes], dtype=np.int64),
             used=np.array([genes.index(gene) for gene in variant.genes], dtype=np.int64),
+            genes=variant.genes,
+            clinical=np.array([read.index(column) for column in variant.clinical], dtype=np.int64),
         )
 
     @cached_property
     def weights(self) -> Floats:
         """The share of each used gene in what the genes contribute; equal shares where a bundle does not tell."""
         known = self.variant.gene_weights
-        shares = np.array([known.get(gene, 0.0) for gene in self.variant.genes])
+        shares = np.array([known.get(gene, 0.0) for gene in self.genes])
         return shares / shares.sum() if shares.sum() > 0 else np.full(len(self.used), 1 / max(len(self.used), 1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Patients whom one variant answers: their rows, and what is known of them; the first axis of all is theirs."""
+
+    rows: Integers
+    known: Floats
+    clinical: Floats
+    unknown: Bools
+    distance: Distance | None
 
 
 class Scorer:
@@ -92,35 +112,50 @@ class Scorer:
         faults |= _survived_too_long(self.model, patients, wanted, faults)
         distance, too_far = self._distance(patients)
         faults = {**too_far, **faults}
-        unknown = self._unknown_clinical(patients)
-        sound = np.array([i not in faults for i in range(len(patients.ids))], dtype=np.bool_)
+        clinical, unknown = self._clinical(patients)
+        sound = np.ones(len(patients.ids), dtype=np.bool_)
+        sound[list(faults)] = False
         full = sound & ~unknown.any(axis=1) if CLINICAL in self.ready else np.zeros_like(sound)
         scores = []
-        for name, rows in ((CLINICAL, np.flatnonzero(full)), (GENES_ONLY, np.flatnonzero(sound & ~full))):
-            lacking = self._lacking_genes(name, rows, patients) if len(rows) else {}
+        for name, answered in ((CLINICAL, full), (GENES_ONLY, sound & ~full)):
+            if not answered.any():
+                continue
+            known, lacking = self._known(name, answered, patients)
             faults |= lacking
-            kept = np.setdiff1d(rows, list(lacking)) if lacking else rows
-            if len(kept):
-                scores.append(
-                    self._scores(name, kept, patients, wanted, unknown=unknown[kept], distance=_of_rows(distance, kept))
-                )
+            rows = np.flatnonzero(answered)
+            if len(rows):
+                read = clinical[rows] if name == CLINICAL else clinical[rows, :0]
+                each = _Rows(rows, known, read, unknown[rows], _of_rows(distance, rows))
+                scores.append(self._scores(name, each, patients, wanted))
         return Scored(tuple(scores), faults)
 
-    def _unknown_clinical(self, patients: Patients) -> Bools:
-        """Return which clinical columns of the fuller variant are not known, shape (n_patients, n_columns)."""
-        read = self.reader.clinical_columns
-        encoder = self.model.variants[CLINICAL].features.clinical if read else None
-        if encoder is None:
-            return np.zeros((len(patients.ids), 0), dtype=np.bool_)
-        unknown = encoder.unknown(encoder.standardised(patients.clinical, len(patients.ids)))
-        return unknown[:, [encoder.columns.index(name) for name in read]]
+    def _known(self, name: str, answered: Bools, patients: Patients) -> tuple[Floats, dict[int, ProfileError]]:
+        """Return the normal scores of a variant's patients, and the error of each who lacks too many genes.
 
-    def _missing(self, ready: Ready, rows: Integers, patients: Patients) -> Bools:
-        return np.isnan(patients.values[np.ix_(rows, ready.gene_columns[ready.used])])
+        `answered` says who the variant's patients are, and is rid of those who lack too many.
+        """
+        ready, rows = self.ready[name], np.flatnonzero(answered)
+        known = ready.frozen.known_scores(patients.values[np.ix_(rows, ready.gene_columns)])
+        lacking = self._lacking_genes(ready, rows, patients, known)
+        if lacking:
+            answered[list(lacking)] = False
+            known = known[answered[rows]]
+        return known, lacking
 
-    def _lacking_genes(self, name: str, rows: Integers, patients: Patients) -> dict[int, ProfileError]:
-        ready = self.ready[name]
-        missing = self._missing(ready, rows, patients)
+    def _clinical(self, patients: Patients) -> tuple[Floats, Bools]:
+        """Return the fuller variant's clinical covariates, NaN where not known, and which columns are not known."""
+        if CLINICAL not in self.ready:
+            return np.zeros((len(patients.ids), 0)), np.zeros((len(patients.ids), 0), dtype=np.bool_)
+        ready = self.ready[CLINICAL]
+        numbers = ready.frozen.clinical.numbers(patients.clinical, len(patients.ids))
+        return ready.frozen.clinical.standardised(numbers), np.isnan(numbers[:, ready.clinical])
+
+    def _lacking_genes(
+        self, ready: Ready, rows: Integers, patients: Patients, known: Floats
+    ) -> dict[int, ProfileError]:
+        missing = np.isnan(known[:, ready.used])
+        if not missing.any():
+            return {}
         needed = ready.variant.minimum_gene_fraction * len(ready.used)
         too_few = (~missing).sum(axis=1) < needed
         too_much = missing @ ready.weights > MISSING_WEIGHT_MAX
@@ -131,7 +166,7 @@ class Scorer:
         }
 
     def _lacks(self, ready: Ready, missing: Bools, needed: int) -> str:
-        genes = ready.variant.genes
+        genes = ready.genes
         by_weight = [genes[j] for j in np.argsort(-ready.weights, kind="stable") if missing[j]]
         weights = dict(zip(genes, ready.weights.tolist(), strict=True))
         enough = max(len(smallest_addition(weights, by_weight)), needed - len(genes) + len(by_weight))
@@ -160,41 +195,44 @@ class Scorer:
         }
         return Distance(known, judged.percentile, judged.warned, np.nan_to_num(outside)), faults
 
-    def _scores(
-        self,
-        name: str,
-        rows: Integers,
-        patients: Patients,
-        wanted: Wanted,
-        *,
-        unknown: Bools,
-        distance: Distance | None,
-    ) -> Scores:
+    def _scores(self, name: str, of: _Rows, patients: Patients, wanted: Wanted) -> Scores:
         ready = self.ready[name]
-        known = ready.frozen.known_scores(patients.values[np.ix_(rows, ready.gene_columns)])
-        clinical = {column: values[rows] for column, values in patients.clinical.items()}
-        X = ready.frozen.covariates(ready.frozen.filled(known), clinical)
+        X = ready.frozen.covariates(ready.frozen.filled(of.known), of.clinical)
         linear_predictor = ready.predictor.linear_predictor(X)
-        survived = patients.survived_days[rows]
+        survived = patients.survived_days[of.rows]
         answers = ready.variant.answers(
-            X, linear_predictor, missing=np.isnan(known), survived_days=survived if survived.any() else None
+            X, linear_predictor, missing=np.isnan(of.known), survived_days=survived if survived.any() else None
         )
         divided = ready.predictor.contributions(X) if wanted.contributions else (None, math.nan)
         read = self.reader.clinical_columns
         return Scores(
             variant=name,
-            rows=rows,
+            rows=of.rows,
             linear_predictor=linear_predictor,
             risk_percentile=risk_percentile(ready.variant.reference, linear_predictor),
             survival=_not_yet_survived(survival_bands(answers, wanted.days), survived, wanted.days),
-            cohort=_cohort(self.model.kaplan_meier, wanted.days, survived),
+            cohort=self._cohort(wanted.days, survived),
             median=median_survival(answers, last_day=self.model.horizon_months_max * DAYS_PER_MONTH),
             contributions=divided[0],
             constant=divided[1],
-            missing=self._missing(ready, rows, patients),
-            unknown_clinical=tuple(tuple(compress(read, row)) for row in unknown),
-            distance=distance,
+            missing=np.isnan(of.known[:, ready.used]),
+            unknown_clinical=tuple(tuple(compress(read, row)) for row in of.unknown.tolist()),
+            distance=of.distance,
         )
+
+    def _cohort(self, days: Floats, survived: Floats) -> Floats:
+        if self.model.kaplan_meier is None:
+            return np.full((len(survived), len(days), 4), np.nan)
+        if not survived.any():
+            return np.broadcast_to(self._given(0.0, days.tobytes()), (len(survived), len(days), 4))
+        distinct, which = np.unique(survived, return_inverse=True)
+        return np.stack([self._given(day, days.tobytes()) for day in distinct.tolist()])[which]
+
+    @cached_property
+    def _given(self) -> Callable[[float, bytes], Floats]:
+        curve = self.model.kaplan_meier
+        assert curve is not None  # noqa: S101
+        return lru_cache(CURVES_KEPT)(lambda survived, days: survival_given(curve, survived, np.frombuffer(days)))
 
 
 _SCORERS: WeakKeyDictionary[PrognosticModel, Scorer] = WeakKeyDictionary()
@@ -231,10 +269,3 @@ def _not_yet_survived(bands: SurvivalBands, survived: Floats, days: Floats) -> S
         return bands
     past = survived[:, None] >= days
     return SurvivalBands(*(np.where(past, np.nan, each) for each in (bands.probability, bands.lower, bands.upper)))
-
-
-def _cohort(curve: KaplanMeier | None, days: Floats, survived: Floats) -> Floats:
-    if curve is None:
-        return np.full((len(survived), len(days), 4), np.nan)
-    distinct, which = np.unique(survived, return_inverse=True)
-    return np.stack([survival_given(curve, day, days) for day in distinct])[which]

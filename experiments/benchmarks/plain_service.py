@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from numpy.typing import NDArray
 from starlette.responses import Response
 
-from features.clinical_covariates import ColumnValues
+from features.clinical_covariates import ClinicalEncoder, ColumnValues
 from features.transform import FeatureState, impute_conditional_mean
 from serving.answers import render
 from serving.bundle_folder import BundleFolder
@@ -88,6 +88,7 @@ class PlainFeatures:
 
     def __init__(self, state: FeatureState) -> None:
         self._state = state
+        self.clinical = PlainClinical(state.clinical)
 
     def known_scores(self, values: Floats) -> Floats:
         """Return normal scores, shape (n_patients, n_genes)."""
@@ -99,10 +100,27 @@ class PlainFeatures:
         """Return the same without gaps."""
         return impute_conditional_mean(known_scores, self._state.correlation)
 
-    def covariates(self, filled: Floats, clinical: Mapping[str, ColumnValues]) -> Floats:
+    def covariates(self, filled: Floats, clinical: Floats) -> Floats:
         """Return the covariates, shape (n_patients, n_covariates)."""
-        encoded = self._state.clinical.standardised(clinical, len(filled))
-        return np.column_stack([filled, *self._state.derived(filled), np.nan_to_num(encoded)])
+        return np.column_stack([filled, *self._state.derived(filled), np.nan_to_num(clinical)])
+
+
+class PlainClinical:
+    """Clinical covariates as one writes them first: one after another."""
+
+    def __init__(self, encoder: ClinicalEncoder) -> None:
+        self._encoder = encoder
+        self._encoded = np.zeros((0, 0))
+
+    def numbers(self, values: Mapping[str, ColumnValues], n_patients: int) -> Floats:
+        """Return which columns are known: 0, or NaN; shape (n_patients, n_columns)."""
+        self._encoded = self._encoder.standardised(values, n_patients)
+        return np.where(self._encoder.unknown(self._encoded), np.nan, 0.0)
+
+    def standardised(self, numbers: Floats) -> Floats:
+        """Return the covariates of the values that were sent, shape (n_patients, n_covariates)."""
+        del numbers
+        return self._encoded
 
 
 class PlainPredictor:
