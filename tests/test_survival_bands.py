@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training import survival_bands as module
 from training.breslow import BaselineHazard
 from training.replicates import Replicates
-from training.survival_bands import Answers, median_survival, survival_bands
+from training.survival_bands import Answers, Curves, median_survival, survival_bands
 
 DAYS = np.array([100.0, 200.0, 300.0, 400.0, 500.0])
 
@@ -29,13 +28,15 @@ def simulated(seed: int, *, n_patients: int = 7, n_replicates: int = 20, survive
     own = rng.normal(size=n_patients)
     steps = np.cumsum(rng.uniform(0.05, 0.4, size=(n_replicates, 5)), axis=1)
     by_replicate = own[:, None] + 0.3 * rng.normal(size=(n_patients, n_replicates))
-    return Answers(baseline, own, replicates_of(np.log(steps)), by_replicate, survived)
+    return Answers(Curves(baseline, replicates_of(np.log(steps))), own, by_replicate, survived)
 
 
 def test_two_replicates_by_hand():
     baseline = BaselineHazard(np.array([100.0]), np.array([0.5]))
     drawn = replicates_of(np.log([[0.4], [0.6]]))
-    bands = survival_bands(Answers(baseline, np.array([0.2]), drawn, np.array([[0.1, 0.5]])), np.array([50.0, 150.0]))
+    bands = survival_bands(
+        Answers(Curves(baseline, drawn), np.array([0.2]), np.array([[0.1, 0.5]])), np.array([50.0, 150.0])
+    )
     distances = np.array([0.1 - 0.2 + np.log(0.4 / 0.5), 0.5 - 0.2 + np.log(0.6 / 0.5)])
     margin = 1.959963984540054 * np.sqrt((distances**2).mean())
     eta = 0.2 + np.log(0.5)
@@ -62,7 +63,7 @@ def test_the_interval_holds_the_point_and_lies_within_0_and_1(seed, day, survive
 def test_the_point_is_the_baselines_own_survival(seed):
     answers = simulated(seed)
     days = np.array([50.0, 100.0, 250.0, 500.0, 900.0])
-    expected = answers.baseline.survival(answers.linear_predictor, days)
+    expected = answers.curves.baseline.survival(answers.linear_predictor, days)
     np.testing.assert_allclose(survival_bands(answers, days).probability, expected, rtol=1e-12)
 
 
@@ -81,7 +82,7 @@ def test_the_interval_given_survival_so_far_is_of_the_hazard_in_between():
     drawn = replicates_of(np.log([[0.1, 0.3], [0.4, 0.5]]))
     baseline = BaselineHazard(np.array([100.0, 200.0]), np.array([0.2, 0.35]))
     by_replicate = np.array([[0.0, 0.3]])
-    answers = Answers(baseline, np.array([0.1]), drawn, by_replicate, np.array([130.0]))
+    answers = Answers(Curves(baseline, drawn), np.array([0.1]), by_replicate, np.array([130.0]))
     distances = np.array([0.0 - 0.1 + np.log(0.2 / 0.15), 0.3 - 0.1 + np.log(0.1 / 0.15)])
     margin = 1.959963984540054 * np.sqrt((distances**2).mean())
     found = survival_bands(answers, np.array([200.0]))
@@ -91,7 +92,7 @@ def test_the_interval_given_survival_so_far_is_of_the_hazard_in_between():
 def test_a_replicate_without_an_event_in_between_counts_half_of_the_models_first():
     level = replicates_of(np.log([[0.2, 0.2], [0.2, 0.2]]))
     baseline = BaselineHazard(np.array([100.0, 200.0]), np.array([0.2, 0.4]))
-    answers = Answers(baseline, np.zeros(1), level, np.zeros((1, 2)), np.array([100.0]))
+    answers = Answers(Curves(baseline, level), np.zeros(1), np.zeros((1, 2)), np.array([100.0]))
     margin = 1.959963984540054 * np.log(2)
     found = survival_bands(answers, np.array([300.0]))
     np.testing.assert_allclose(np.log(-np.log(found.upper)), [[np.log(0.2) - margin]], rtol=1e-10)
@@ -107,7 +108,7 @@ def test_who_has_survived_less_than_the_first_event_is_as_who_has_not(none):
 
 def test_without_replicates_there_is_a_point_and_no_interval():
     full = simulated(1)
-    bare = Answers(full.baseline, full.linear_predictor)
+    bare = Answers(Curves(full.curves.baseline), full.linear_predictor)
     found = survival_bands(bare, np.array([50.0, 250.0]))
     np.testing.assert_array_equal(found.probability, survival_bands(full, np.array([50.0, 250.0])).probability)
     assert np.isnan(found.lower).all()
@@ -117,17 +118,15 @@ def test_without_replicates_there_is_a_point_and_no_interval():
     assert np.isnan(medians.lower).all()
 
 
-def test_each_patient_has_their_own_days_survived_and_stays_in_place(monkeypatch):
-    monkeypatch.setattr(module, "BLOCK", 3)
+def test_each_patient_has_their_own_days_survived_and_stays_in_place():
     survived = np.array([0.0, 250.0, 120.0, 0.0, 250.0, 450.0, 0.0])
     together = simulated(5, survived=survived)
     days = np.array([480.0, 700.0])
     found, medians = survival_bands(together, days), median_survival(together, last_day=600.0)
     for row in range(7):
         one = Answers(
-            together.baseline,
+            together.curves,
             together.linear_predictor[[row]],
-            together.replicates,
             together.by_replicate[[row]],
             survived[[row]],
         )
@@ -159,7 +158,7 @@ def test_the_ends_of_the_medians_interval_lie_on_both_sides_of_it(seed):
 
 def test_a_median_beyond_the_last_day_is_not_reached():
     baseline = BaselineHazard(np.array([100.0, 400.0]), np.array([0.1, 5.0]))
-    answers = Answers(baseline, np.zeros(2))
+    answers = Answers(Curves(baseline), np.zeros(2))
     np.testing.assert_array_equal(median_survival(answers, last_day=500.0).days, [400.0, 400.0])
     assert np.isnan(median_survival(answers, last_day=399.0).days).all()
     assert np.isnan(median_survival(answers, last_day=50.0).days).all()

@@ -20,10 +20,10 @@ from training.blend import Blend, FittedLearner
 from training.breslow import BaselineHazard
 from training.estimate import Estimate
 from training.kaplan_meier import KaplanMeier
-from training.learners import CLINICAL_KINDS
 from training.missing_genes import MissingGenes
+from training.parameters import CLINICAL_KINDS
 from training.replicates import Replicates
-from training.survival_bands import Answers
+from training.survival_bands import Answers, Curves
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -122,13 +122,17 @@ class Variant:
         survived_days : array, shape (n_patients,), optional
         """
         if self.replicates is None:
-            return Answers(self.baseline, linear_predictor, survived_days=survived_days)
+            return Answers(self._curves, linear_predictor, survived_days=survived_days)
         by_replicate = (
             self.replicates.linear_predictors(X)
             if missing is None
             else self._missing_genes.linear_predictors(X, missing)
         )
-        return Answers(self.baseline, linear_predictor, self.replicates, by_replicate, survived_days)
+        return Answers(self._curves, linear_predictor, by_replicate, survived_days)
+
+    @cached_property
+    def _curves(self) -> Curves:
+        return Curves(self.baseline, self.replicates)
 
     @cached_property
     def _missing_genes(self) -> MissingGenes:

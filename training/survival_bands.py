@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.band_kernel import write_distances
+from training.band_kernel import write_bands, write_medians
 from training.breslow import BaselineHazard
 from training.replicates import Replicates
 from training.univariate_cox import Z95
@@ -16,10 +17,71 @@ from training.univariate_cox import Z95
 Floats = NDArray[np.float64]
 Positions = NDArray[np.intp]
 
-#: Patients whose curves are held at a time.
-BLOCK = 4096
+#: Hazards that are kept, by the days asked for and the days survived: the same are asked for again and again.
+HAZARDS_KEPT = 32
 #: The log cumulative hazard at which half are dead.
 HALF = float(np.log(np.log(2.0)))
+
+
+@dataclass(frozen=True, eq=False)
+class Hazards:
+    """Log cumulative hazards between one step of the baseline and days.
+
+    Parameters
+    ----------
+    log_hazard : array, shape (n_days,)
+        Of the model; minus infinity where nobody died in between.
+    drawn : array, shape (n_replicates, n_days)
+        Of its replicates, less the model's own; 0 where that is infinite.
+    """
+
+    log_hazard: Floats
+    drawn: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """A model's baseline hazard with its replicates'; what was asked for last is kept.
+
+    Parameters
+    ----------
+    baseline : BaselineHazard
+    replicates : Replicates or None
+        None where a model has none: its answers have no interval.
+    """
+
+    baseline: BaselineHazard
+    replicates: Replicates | None = None
+
+    def hazards(self, days: Floats, step: int) -> Hazards:
+        """Return the hazards between a step, 0 for the beginning, and days, shape (n_days,)."""
+        return self._kept(days.tobytes(), step)
+
+    @cached_property
+    def _kept(self) -> Callable[[bytes, int], Hazards]:
+        return lru_cache(HAZARDS_KEPT)(lambda days, step: self._hazards(np.frombuffer(days), step))
+
+    def _hazards(self, days: Floats, step: int) -> Hazards:
+        since = np.concatenate([[0.0], self.baseline.cumulative_hazard])[step]
+        hazard = np.maximum(self.baseline.at(days) - since, 0.0)
+        with np.errstate(divide="ignore"):
+            log_hazard = np.log(hazard)
+        drawn = np.zeros((0 if self.replicates is None else len(self.replicates), len(days)))
+        if self.replicates is not None:
+            reached = hazard > 0
+            drawn[:, reached] = self._replicated(self.replicates, days[reached], step) - log_hazard[reached]
+        return Hazards(log_hazard, drawn)
+
+    def _replicated(self, replicates: Replicates, days: Floats, step: int) -> Floats:
+        """Return each replicate's log baseline hazard between a step and days, shape (n_replicates, n_days)."""
+        own, baseline = replicates.log_baseline, self.baseline
+        at = np.searchsorted(baseline.days, days, side="right") - 1
+        if not step:
+            return own[:, at]
+        hazard = np.exp(own)
+        between = hazard[:, at] - hazard[:, step - 1 : step]
+        first = np.diff(baseline.cumulative_hazard)[step - 1] / 2 if len(days) else 0.0
+        return np.asarray(np.log(np.maximum(between, first)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,42 +90,32 @@ class Answers:
 
     Parameters
     ----------
-    baseline : BaselineHazard
+    curves : Curves
     linear_predictor : array, shape (n_patients,)
         Recalibrated; higher is worse.
-    replicates : Replicates or None
-        None where a model has none: its answers have no interval.
     by_replicate : array or None, shape (n_patients, n_replicates)
-        The replicates' recalibrated linear predictors.
+        The replicates' recalibrated linear predictors; None where there are none.
     survived_days : array or None, shape (n_patients,)
         Days that a patient is known to have survived; what is answered is given that.
     """
 
-    baseline: BaselineHazard
+    curves: Curves
     linear_predictor: Floats
-    replicates: Replicates | None = None
     by_replicate: Floats | None = None
     survived_days: Floats | None = None
 
-    def blocks(self) -> Iterator[tuple[Positions, Answers]]:
-        """Yield patients by positions, not more than `BLOCK` at a time, all at the same step of the baseline."""
-        step = np.zeros(len(self.linear_predictor), dtype=np.intp)
-        if self.survived_days is not None:
-            step = np.searchsorted(self.baseline.days, self.survived_days, side="right")
-        for each in np.unique(step):
-            alike = np.flatnonzero(step == each)
-            for start in range(0, len(alike), BLOCK):
-                rows = alike[start : start + BLOCK]
-                yield rows, self._at(rows)
-
-    def _at(self, rows: Positions) -> Answers:
-        return Answers(
-            self.baseline,
-            self.linear_predictor[rows],
-            self.replicates,
-            None if self.by_replicate is None else self.by_replicate[rows],
-            None if self.survived_days is None else self.survived_days[rows],
-        )
+    def at_steps(self) -> Iterator[tuple[int, Positions | slice, Floats, Floats]]:
+        """Yield a step of the baseline, the patients there by position, and their linear predictors, own and drawn."""
+        linear_predictor, drawn = self.linear_predictor, self.by_replicate
+        if drawn is None:
+            drawn = np.empty((len(linear_predictor), 0))
+        if self.survived_days is None:
+            yield 0, slice(None), linear_predictor, np.ascontiguousarray(drawn)
+            return
+        steps = np.searchsorted(self.curves.baseline.days, self.survived_days, side="right")
+        for step in np.unique(steps).tolist():
+            rows = np.flatnonzero(steps == step)
+            yield step, rows, linear_predictor[rows], drawn[rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,14 +175,13 @@ def survival_bands(answers: Answers, days: Floats) -> SurvivalBands:
     both ends, as in a Kaplan–Meier curve. A replicate without an event between the days survived and the day asked
     for counts as one with half of the model's first event there.
     """
-    shape = (len(answers.linear_predictor), len(days))
-    probability, lower, upper = (np.empty(shape) for _ in range(3))
-    for rows, each in answers.blocks():
-        eta, margin = _log_hazards(each, days)
-        probability[rows] = np.exp(-np.exp(eta))
-        lower[rows] = np.exp(-np.exp(eta + margin))
-        upper[rows] = np.exp(-np.exp(eta - margin))
-    return SurvivalBands(probability, lower, upper)
+    bands = np.empty((3, len(answers.linear_predictor), len(days)))
+    for step, rows, linear_predictor, drawn in answers.at_steps():
+        hazards = answers.curves.hazards(days, step)
+        found = np.empty((3, len(linear_predictor), len(days)))
+        write_bands(linear_predictor, drawn, hazards.log_hazard, hazards.drawn, Z95, found)
+        bands[:, rows] = found
+    return SurvivalBands(*bands)
 
 
 def median_survival(answers: Answers, *, last_day: float) -> MedianSurvival:
@@ -142,51 +193,12 @@ def median_survival(answers: Answers, *, last_day: float) -> MedianSurvival:
     last_day : float
         Days; beyond it nothing is answered.
     """
-    days = answers.baseline.days[answers.baseline.days <= last_day]
-    found = np.full((3, len(answers.linear_predictor)), np.nan)
-    if not len(days):
-        return MedianSurvival(*found)
-    for rows, each in answers.blocks():
-        eta, margin = _log_hazards(each, days)
-        # Where survival is lowest it is ½ first.
-        for which, curve in enumerate((eta, eta + margin, eta - margin)):
-            dead = curve >= HALF
-            found[which, rows] = np.where(dead.any(axis=1), days[dead.argmax(axis=1)], np.nan)
-    return MedianSurvival(*found)
-
-
-def _log_hazards(answers: Answers, days: Floats) -> tuple[Floats, Floats]:
-    """Return the log cumulative hazard since the days survived, of patients at one step, and 1.96 of its distance."""
-    step = 0
-    if answers.survived_days is not None:
-        step = int(np.searchsorted(answers.baseline.days, answers.survived_days[0], side="right"))
-    since = np.concatenate([[0.0], answers.baseline.cumulative_hazard])[step]
-    hazard = np.maximum(answers.baseline.at(days) - since, 0.0)
-    with np.errstate(divide="ignore"):
-        log_hazard = np.log(hazard)
-    eta = answers.linear_predictor[:, None] + log_hazard
-    if answers.replicates is None or answers.by_replicate is None:
-        return eta, np.full(eta.shape, np.nan)
-    margin, reached = np.zeros(eta.shape), hazard > 0
-    drawn = _replicated(answers, days[reached], step) - log_hazard[reached]
-    margin[:, reached] = Z95 * _distances(answers.by_replicate, answers.linear_predictor, drawn)
-    return eta, margin
-
-
-def _replicated(answers: Answers, days: Floats, step: int) -> Floats:
-    """Return each replicate's log baseline hazard between a step and days, shape (n_replicates, n_days)."""
-    assert answers.replicates is not None  # noqa: S101
-    own, baseline = answers.replicates.log_baseline, answers.baseline
-    at = np.searchsorted(baseline.days, days, side="right") - 1
-    if not step:
-        return own[:, at]
-    hazard = np.exp(own)
-    between = hazard[:, at] - hazard[:, step - 1 : step]
-    first = np.diff(baseline.cumulative_hazard)[step - 1] / 2 if len(days) else 0.0
-    return np.asarray(np.log(np.maximum(between, first)))
-
-
-def _distances(by_replicate: Floats, linear_predictor: Floats, log_hazards: Floats) -> Floats:
-    distances = np.empty((len(by_replicate), log_hazards.shape[1]))
-    write_distances(np.ascontiguousarray(by_replicate), linear_predictor, np.ascontiguousarray(log_hazards), distances)
-    return distances
+    days = answers.curves.baseline.days
+    days = days[days <= last_day]
+    medians = np.empty((3, len(answers.linear_predictor)))
+    for step, rows, linear_predictor, drawn in answers.at_steps():
+        hazards = answers.curves.hazards(days, step)
+        found = np.empty((3, len(linear_predictor)))
+        write_medians(linear_predictor, drawn, hazards.log_hazard, hazards.drawn, Z95, days, HALF, found)
+        medians[:, rows] = found
+    return MedianSurvival(*medians)

@@ -30,7 +30,7 @@ from training.procedure import FittedProcedure, fit_procedures
 from training.refitting import refit
 from training.replicates import Replicates
 from training.resampling import derived_seed
-from training.survival_bands import Answers, SurvivalBands, survival_bands
+from training.survival_bands import Answers, Curves, SurvivalBands, survival_bands
 
 logger = logging.getLogger(__name__)
 
@@ -184,7 +184,7 @@ def _bands(fitted: FittedProcedure, replicates: Replicates, cohort: Cohort, days
     missing = cohort.expression.reindex(columns=list(features.genes)).isna().to_numpy()
     by_replicate = MissingGenes(replicates, features).linear_predictors(X, missing)
     predicted = fitted.slope * fitted.fitted.linear_predictor(X)
-    return survival_bands(Answers(fitted.baseline, predicted, replicates, by_replicate), days)
+    return survival_bands(Answers(Curves(fitted.baseline, replicates), predicted, by_replicate), days)
 
 
 def _rows(bands: SurvivalBands, truth: Floats, days: Floats) -> pd.DataFrame:
