@@ -27,8 +27,8 @@ from serving.schemas import (
     RegistryBlock,
     VariantBlock,
 )
+from training.estimate import Estimate
 from training.model import PrognosticModel, Variant
-from training.results import Estimate
 from training.scores import CLINICAL, GENES_ONLY
 from training.self_check import require_scoring
 

@@ -17,7 +17,8 @@ from training.breslow import breslow
 from training.checkpoints import Checkpoints
 from training.definition import load_definition
 from training.kaplan_meier import kaplan_meier
-from training.learners import CLINICAL_KINDS, LearnerSetting
+from training.learners import LearnerSetting
+from training.parameters import CLINICAL_KINDS
 from training.pooling import SharedPredictor
 from training.procedure import AUTO, AUTO_CLINICAL, calibration_slope, fit_procedures, learners_of, searched
 from training.resampling import derived_seed, generator

@@ -25,19 +25,17 @@ from training.definition import Definition
 from training.discrimination import explained_variation, royston_sauerbrei_d
 from training.estimate import Estimate
 from training.follow_up import require_enough, require_horizon
-from training.metrics import at_horizon, estimated, ratio
+from training.metrics import GAIN, GENES_GAIN, at_horizon, estimated, ratio
 from training.resampling import bootstrap_counts, generator, stratified_folds
 from training.survival_grid import horizon_day, kaplan_meier_of_other_folds, months_within, survival_on_day
 from training.time_dependent_auc import auc_pairs
+
+__all__ = ["GAIN", "GENES_GAIN", "GRID_POINTS", "SMOOTHED_SAMPLES", "Judge", "horizon_days", "judge_of"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 GRID_POINTS = 50
-#: The metric that sets a learner beside ``clinical_only``; absent where the cohort has no clinical covariates.
-GAIN = "concordance_gain_over_clinical"
-#: The metric that sets a learner beside ``auto_clinical``: the same average over learners that read no gene.
-GENES_GAIN = "concordance_gain_of_genes"
 #: Each sample of the smoothed calibration error fits a spline, at a hundred times the cost of a Brier score: so few
 #: place its bounds well enough to read.
 SMOOTHED_SAMPLES = 200

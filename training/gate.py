@@ -4,19 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.definition import GateDefinition
 from training.estimate import Estimate
-from training.evaluation import GAIN
-from training.results import GateVerdict, RandomSignatures
+from training.metrics import GAIN
+
+if TYPE_CHECKING:
+    # What scores reads the verdicts of this module, and has no use for what they are made from.
+    from training.definition import GateDefinition
+    from training.results import RandomSignatures
 
 PASSED, FAILED, NOT_ASSESSED = "passed", "failed", "could not be assessed"
 #: What a model is called whose genes do not stand out among random sets of others.
 NO_BETTER_THAN_RANDOM = "no better than random genes"
 
 type Clause = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class GateVerdict:
+    """Whether the model earned the alias ``champion``, clause by clause.
+
+    Parameters
+    ----------
+    passed : bool
+        True if every clause passed; a clause that could not be assessed has not passed.
+    clauses : tuple of (name, verdict, figure)
+        Verdict: ``passed``, ``failed`` or ``could not be assessed``; figure: the numbers in words.
+    """
+
+    passed: bool
+    clauses: tuple[tuple[str, str, str], ...]
 
 
 def judge_gate(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sksurv.nonparametric import kaplan_meier_estimator
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -75,6 +74,9 @@ def kaplan_meier(time: Floats, event: Bools) -> KaplanMeier:
     Borgan Ø, Liestøl K. A note on confidence intervals and bands for the survival function based on transformations.
     Scand J Stat 1990;17:35-41.
     """
+    # Imported late: what scores reads curves that were estimated before, and its start is not to wait for this package.
+    from sksurv.nonparametric import kaplan_meier_estimator  # noqa: PLC0415
+
     time, event = np.asarray(time, dtype=np.float64), np.asarray(event, dtype=np.bool_)
     days, survival, (lower, upper) = kaplan_meier_estimator(event, time, conf_type="log-log")
     reached_zero = survival <= 0

@@ -12,7 +12,7 @@ from features.panel import PANELS, Panel
 from features.transform import Covariate
 from training.blend import FittedLearner
 from training.boosted import fit_boosted
-from training.parameters import NO_GENES, Parameters
+from training.parameters import CLINICAL_KINDS, NO_GENES, Parameters
 from training.penalised_cox import FittedCox, fit_penalised_cox
 from training.univariate_cox import cox_univariate
 
@@ -26,7 +26,6 @@ CLINICAL_BASELINES = ("clinical_only", "clinical_boosted")
 SINGLE_GENE = "best_single_gene"
 #: The two variants of every model: with clinical covariates, and its twin for requests without them.
 VARIANTS = ("clinical", "genes_only")
-CLINICAL_KINDS = ("clinical", "clinical_shape")
 
 
 @dataclass(frozen=True)

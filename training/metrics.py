@@ -18,6 +18,10 @@ ONE, ZERO = "1 is right", "0 is right"
 LAST = "the cohort's last judged day: the last on which the definition's minimum_at_risk patients are at risk"
 AT_MONTHS = "the months that its name ends with: a horizon of the definition, at most the cohort's last judged day"
 WHOLE = "the whole follow-up"
+#: The metric that sets a learner beside ``clinical_only``; absent where the cohort has no clinical covariates.
+GAIN = "concordance_gain_over_clinical"
+#: The metric that sets a learner beside ``auto_clinical``: the same average over learners that read no gene.
+GENES_GAIN = "concordance_gain_of_genes"
 _AT_HORIZON = re.compile(r"_[0-9.e+]+m$")
 
 
@@ -53,12 +57,12 @@ METRICS = {
         HIGHER,
         WHOLE,
     ),
-    "concordance_gain_over_clinical": Metric(
+    GAIN: Metric(
         "Harrell's concordance less that of clinical covariates alone, both on the same folds and samples.",
         HIGHER,
         WHOLE,
     ),
-    "concordance_gain_of_genes": Metric(
+    GENES_GAIN: Metric(
         "Harrell's concordance less that of the weighted average of the learners that read no gene, on the same folds "
         "and samples: what averaging and bent clinical covariates gain by themselves is not the genes'.",
         HIGHER,
@@ -142,7 +146,7 @@ def gain_of_genes(metrics: Mapping[str, Estimate]) -> Estimate | None:
 
     Models that were kept before the average without genes was judged beside them tell it of clinical covariates alone.
     """
-    return metrics.get("concordance_gain_of_genes") or metrics.get("concordance_gain_over_clinical")
+    return metrics.get(GENES_GAIN) or metrics.get(GAIN)
 
 
 def at_horizon(name: str, months: float) -> str:

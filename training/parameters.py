@@ -9,6 +9,8 @@ type Parameters = dict[str, ParameterValue]
 
 #: In place of a panel: no gene at all, which sets the weight of the genes to zero.
 NO_GENES = "none"
+#: The kinds of covariates (see `features.transform.Covariate`) that are made of no gene.
+CLINICAL_KINDS = ("clinical", "clinical_shape")
 _TREES = {"rounds", "learning_rate", "max_depth", "min_child_weight", "subsample", "colsample_bytree", "reg_lambda"}
 _COX = {"panel", "derived_terms", "penalty", "l1_ratio", "clinical_penalty", "shape_penalty"}
 #: The parameters that each learner takes; each must have a default, and may have a dimension to search.

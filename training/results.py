@@ -13,6 +13,7 @@ from features.cohort import Cohort
 from training.definition import Definition
 from training.diagnostics import Diagnostics
 from training.estimate import Estimate
+from training.gate import GateVerdict
 from training.model import PrognosticModel
 from training.tuning import Tuning
 
@@ -99,22 +100,6 @@ class RandomSignatures:
         """What the panel and the random sets went through, in words."""
         covariates = "the genes" if np.isnan(self.clinical) else "clinical covariates and the genes"
         return f"a ridge Cox on {covariates}, tuned the same way for every set"
-
-
-@dataclass(frozen=True)
-class GateVerdict:
-    """Whether the model earned the alias ``champion``, clause by clause.
-
-    Parameters
-    ----------
-    passed : bool
-        True if every clause passed; a clause that could not be assessed has not passed.
-    clauses : tuple of (name, verdict, figure)
-        Verdict: ``passed``, ``failed`` or ``could not be assessed``; figure: the numbers in words.
-    """
-
-    passed: bool
-    clauses: tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,15 @@ from numpy.typing import NDArray
 from features.cohort import Cohort
 from features.panel import Panel
 from features.transform import FeatureState, fit_fold_features
-from training.blend import Blend, FittedLearner
-from training.definition import Definition
-from training.learners import LearnerSetting
-from training.parameters import Parameters
 from training.partial_likelihood import StratifiedOutcome
 from training.resampling import stratified_folds
+
+if TYPE_CHECKING:
+    # What scores reads this module too, and has no use for what is fitted here.
+    from training.blend import Blend, FittedLearner
+    from training.definition import Definition
+    from training.learners import LearnerSetting
+    from training.parameters import Parameters
 
 Floats = NDArray[np.float64]
 

@@ -10,8 +10,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erfc
-from scipy.stats import norm
+from scipy.special import erfc, ndtri
 
 from training.compiled import compiled
 from training.scan import cox_kernel
@@ -30,7 +29,7 @@ SEPARATED = "separated"
 NOT_CONVERGED = "not converged"
 
 #: Half width of a 95 % interval in standard errors.
-Z95 = float(norm.ppf(0.975))
+Z95 = float(ndtri(0.975))
 #: Covariates that are laid out at a time: about 2 MiB for 500 patients, which stays in a core's cache.
 CHUNK = 32 * cox_kernel.LANES
 STATUSES = np.array([CONVERGED, CONSTANT, SEPARATED, NOT_CONVERGED])

@@ -28,8 +28,7 @@ from serving.settings import Settings
 from training.checkpoints import Checkpoints
 from training.definition import Definition
 from training.evaluation import Judge, judge_of
-from training.learners import CLINICAL_KINDS
-from training.parameters import ParameterValue
+from training.parameters import CLINICAL_KINDS, ParameterValue
 from training.results import Estimate, Evaluation
 from training.splits import features_of
 from training.tasks import run_name
