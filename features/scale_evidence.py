@@ -114,9 +114,12 @@ def look_like(values: Floats, *, stated: str, reference: ScaleReference | None =
     if reference is not None:
         partner = _partner(stated, reference.scale)
         if partner is not None:
-            misplaced = reference.mostly_outside(values, stated) & ~_impossible(values, partner)
-            for i in np.flatnonzero(misplaced & ~reference.mostly_outside(values, partner)):
-                found[i] = partner
+            misplaced = np.flatnonzero(reference.mostly_outside(values, stated))
+            if len(misplaced):
+                better = values[misplaced]
+                inside = ~_impossible(better, partner) & ~reference.mostly_outside(better, partner)
+                for i in misplaced[inside].tolist():
+                    found[i] = partner
     return found
 
 

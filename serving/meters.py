@@ -44,6 +44,9 @@ class Tally(Histogram):
 
     def add_all(self, values: NDArray[np.float64]) -> None:
         """Count values, shape (n_profiles,); NaN are not counted."""
+        if len(values) == 1:
+            self.add(float(values[0]))
+            return
         bins = np.searchsorted(self._upper_bounds, values[~np.isnan(values)])
         for position, n in enumerate(np.bincount(bins)):
             if n:

@@ -19,6 +19,7 @@ from features.panel import load_panel
 from features.readers import read_cohort
 from training.applicability import Applicability, fit_applicability
 from training.definition import load_definition
+from training.scores import genes_outside
 from training.typicality import GRID, fit_typicality
 from training.typicality_kernel import BELOW, COPULA, EXTREME, IDENTITY
 
@@ -116,7 +117,7 @@ def test_what_is_read_back_judges_equally(model: Applicability, fresh: Floats):
     text = json.dumps(model.fields(), allow_nan=False)
     again = Applicability.of(json.loads(text))
     np.testing.assert_array_equal(again.judge(fresh).distance, model.judge(fresh).distance)
-    np.testing.assert_array_equal(again.outside(fresh), model.outside(fresh))
+    np.testing.assert_array_equal(again.judge(fresh).outside, model.judge(fresh).outside)
     assert again.genes == model.genes
     with pytest.raises(TypeError):
         Applicability.of({**model.fields(), "unknown": 1})
@@ -144,14 +145,14 @@ def test_a_profile_without_a_known_gene_is_refused(model: Applicability):
 def test_genes_outside_are_named_farthest_first(model: Applicability, fresh: Floats):
     lowest, highest = model.typicality.ranges
     sent = np.clip(fresh[:1], lowest, highest)
-    assert model.genes_outside(sent) == [[]]
+    assert genes_outside(model, model.judge(sent).outside[0]) == ()
     units = model.typicality.units
     sent[0, 3] = highest[3] + 2 * units[3, 1]
     sent[0, 7] = lowest[7] - 5 * units[7, 0]
     sent[0, 9] = np.nan
-    assert model.genes_outside(sent) == [[model.genes[7], model.genes[3]]]
-    np.testing.assert_allclose(model.outside(sent)[0, [3, 7]], [2, -5])
-    assert np.isnan(model.outside(sent)[0, 9])
+    assert genes_outside(model, model.judge(sent).outside[0]) == (model.genes[7], model.genes[3])
+    np.testing.assert_allclose(model.judge(sent).outside[0, [3, 7]], [2, -5])
+    assert model.judge(sent).outside[0, 9] == 0
 
 
 def test_the_four_measures_are_those_of_their_formulae():

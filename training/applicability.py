@@ -51,12 +51,16 @@ class Judgement:
         0 to 100 among the cohort's own distances, each measured while the patient was held back.
     warned, refused : arrays of bool, shape (n_patients,)
         Above the first limit, above the second; a profile without a known gene is refused.
+    outside : array, shape (n_patients, n_genes)
+        By how much each value lies outside of the reference's range, 0 within and where missing: negative below,
+        positive above, in widths of the outer quarter of the gene's values on that side.
     """
 
     distance: Floats
     percentile: Floats
     warned: Bools
     refused: Bools
+    outside: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,31 +112,16 @@ class Applicability:
         values : array, shape (n_patients, n_genes)
             Expression on the model's scale, NaN where missing.
         """
-        judged = judged_parts(self.typicality.parts(values), _shares_known(values), self.calibration)
+        parts, overshoots = self.typicality.measured(values)
+        judged = judged_parts(parts, _shares_known(values), self.calibration)
         distance, percentile, refused_above = np.ascontiguousarray(judged.T)
         return Judgement(
-            distance, percentile, warned=~(percentile <= self.warned_above), refused=~(distance <= refused_above)
+            distance,
+            percentile,
+            warned=~(percentile <= self.warned_above),
+            refused=~(distance <= refused_above),
+            outside=np.where(np.abs(overshoots) >= ROUNDING, overshoots, 0.0),
         )
-
-    def outside(self, values: Floats) -> Floats:
-        """Return by how much each value lies outside of the reference's range, 0 within, shape as `values`.
-
-        Negative below, positive above, in widths of the outer quarter of the gene's values on that side; NaN where
-        missing.
-        """
-        overshoots = self.typicality.overshoots(values)
-        return np.where(np.abs(overshoots) < ROUNDING, 0.0, overshoots)
-
-    def genes_outside(self, values: Floats) -> list[list[str]]:
-        """Return, for each profile, the genes outside of the reference's range, the farthest first.
-
-        Parameters
-        ----------
-        values : array, shape (n_patients, n_genes)
-        """
-        far = np.abs(np.nan_to_num(self.outside(values)))
-        rows = [row[np.argsort(-far[i, row], kind="stable")] for i, row in enumerate(map(np.flatnonzero, far))]
-        return [[self.genes[j] for j in row] for row in rows]
 
     def ranges(self, scale: str) -> ScaleReference:
         """Return the ranges of the genes, for `features.scale_evidence`; `scale` is the model's."""

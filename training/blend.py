@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class Blend:
 
     members: tuple[tuple[float, FittedLearner], ...]
 
-    @property
+    @cached_property
     def columns(self) -> NDArray[np.intp]:
         """The columns that any member reads."""
         return np.unique(np.concatenate([learner.columns for _, learner in self.members])).astype(np.intp)

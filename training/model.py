@@ -81,13 +81,13 @@ class Variant:
     gene_weights: Mapping[str, float] = field(default_factory=dict)
     replicates: Replicates | None = None
 
-    @property
+    @cached_property
     def genes(self) -> tuple[str, ...]:
         """The genes that the learner's columns are made of, in the panel's order."""
         used = {gene for j in self.fitted.columns for gene in self.features.covariates[j].genes}
         return tuple(gene for gene in self.features.genes if gene in used)
 
-    @property
+    @cached_property
     def clinical(self) -> tuple[str, ...]:
         """The clinical columns that must be known."""
         covariates = self.features.covariates

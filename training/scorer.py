@@ -184,16 +184,16 @@ class Scorer:
         if known is None:
             return None, {}
         values = patients.values[:, self.reader.reference_columns]
-        judged, outside = known.judge(values), known.outside(values)
-        refused = np.flatnonzero(judged.refused & ~np.isnan(values).all(axis=1)).tolist()
+        judged = known.judge(values)
+        refused = [row for row in np.flatnonzero(judged.refused).tolist() if not np.isnan(values[row]).all()]
         faults = {
             row: profile_error(
                 patients.ids[row],
-                distance_refusal(genes_outside(known, outside[row]), smallest_omission(known, values[row])),
+                distance_refusal(genes_outside(known, judged.outside[row]), smallest_omission(known, values[row])),
             )
             for row in refused
         }
-        return Distance(known, judged.percentile, judged.warned, np.nan_to_num(outside)), faults
+        return Distance(known, judged.percentile, judged.warned, judged.outside), faults
 
     def _scores(self, name: str, of: _Rows, patients: Patients, wanted: Wanted) -> Scores:
         ready = self.ready[name]

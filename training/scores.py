@@ -72,9 +72,9 @@ class Distance:
 
 def genes_outside(applicability: Applicability, outside: Floats) -> tuple[str, ...]:
     """Return the genes of one profile that lie outside of the range, the farthest first."""
-    far = np.abs(np.nan_to_num(outside))
-    order = np.argsort(-far, kind="stable")[: np.count_nonzero(far)]
-    return tuple(applicability.genes[j] for j in order)
+    rows = np.flatnonzero(outside)
+    farthest_first = rows[np.argsort(-np.abs(outside[rows]), kind="stable")] if len(rows) > 1 else rows
+    return tuple(applicability.genes[j] for j in farthest_first.tolist())
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.compiled import compiled
+from training.interpolation import interpolated
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -32,25 +33,8 @@ def normal_scores(values: Floats, knots: Floats, scores: Floats, starts: Integer
     """
     for i in range(values.shape[0]):
         for j in range(values.shape[1]):
-            value, low, high = values[i, j], starts[j], starts[j + 1] - 1
-            if np.isnan(value):
-                out[i, j] = np.nan
-            elif value <= knots[low]:
-                out[i, j] = scores[low]
-            elif value >= knots[high]:
-                out[i, j] = scores[high]
-            else:
-                while high - low > 1:
-                    middle = (low + high) // 2
-                    if knots[middle] <= value:
-                        low = middle
-                    else:
-                        high = middle
-                if value == knots[low]:
-                    out[i, j] = scores[low]
-                else:
-                    slope = (scores[low + 1] - scores[low]) / (knots[low + 1] - knots[low])
-                    out[i, j] = slope * (value - knots[low]) + scores[low]
+            value = values[i, j]
+            out[i, j] = value if np.isnan(value) else interpolated(value, knots, scores, starts[j], starts[j + 1])
 
 
 @compiled
@@ -96,7 +80,7 @@ def write_covariates(  # noqa: PLR0917
             out[i, n_genes + n_terms + j] = 0.0 if np.isnan(value) else value
 
 
-@compiled(inline="always")
+@compiled
 def mean_over(scores: Floats, genes: Integers, first: int, end: int) -> float:
     """Return the mean of a patient's scores over the genes at positions `first` to `end` (exclusive)."""
     total = scores[genes[first]]

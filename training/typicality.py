@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 
 from features.normal_scores import NormalScoreReference, normal_scores
 from features.transform import shrunk_correlation
-from training.typicality_kernel import N_PARTS, typicality_parts
+from training.typicality_kernel import N_PARTS, factorise, typicality_parts
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Integers = NDArray[np.int64]
 
 #: Knots of one gene's curve: enough for its shape, and far fewer than patients.
 N_KNOTS = 33
@@ -78,26 +81,7 @@ class Typicality:
         values : array, shape (n_patients, n_genes)
             On the reference's scale; NaN where missing.
         """
-        parts = np.empty((len(values), N_PARTS))
-        typicality_parts(
-            np.ascontiguousarray(values),
-            self.starts,
-            self.knots,
-            self.scores,
-            self.pool_knots,
-            self.pool_scores,
-            GRID,
-            self.log_ratio,
-            self.units,
-            self.correlation,
-            parts,
-        )
-        return parts
-
-    @property
-    def ranges(self) -> tuple[Floats, Floats]:
-        """The lowest and the highest value of each gene in the reference, shapes (n_genes,)."""
-        return self.knots[self.starts[:-1]], self.knots[self.starts[1:] - 1]
+        return self.measured(values)[0]
 
     def overshoots(self, values: Floats) -> Floats:
         """Return how far each value lies outside of the reference's range, in units of that part of the range.
@@ -111,9 +95,39 @@ class Typicality:
         array, of the same shape
             Negative below, positive above, 0 within, NaN where missing.
         """
-        lowest, highest = self.ranges
-        below, above = np.minimum(values - lowest, 0.0), np.maximum(values - highest, 0.0)
-        return np.asarray(below / self.units[:, 0] + above / self.units[:, 1])
+        return self.measured(values)[1]
+
+    def measured(self, values: Floats) -> tuple[Floats, Floats]:
+        """Return both, the measures and the overshoots; equal to the bit for one or many."""
+        parts, overshoots = np.empty((len(values), N_PARTS)), np.empty(values.shape)
+        typicality_parts(
+            np.ascontiguousarray(values),
+            _by_pattern(np.isnan(values)),
+            self.starts,
+            self.knots,
+            self.scores,
+            self.pool_knots,
+            self.pool_scores,
+            GRID,
+            self.log_ratio,
+            self.units,
+            self.correlation,
+            self._complete,
+            parts,
+            overshoots,
+        )
+        return parts, overshoots
+
+    @cached_property
+    def _complete(self) -> Floats:
+        factor = np.zeros(self.correlation.shape)
+        factorise(self.correlation, np.arange(len(factor)), factor)
+        return factor
+
+    @property
+    def ranges(self) -> tuple[Floats, Floats]:
+        """The lowest and the highest value of each gene in the reference, shapes (n_genes,)."""
+        return self.knots[self.starts[:-1]], self.knots[self.starts[1:] - 1]
 
     def fields(self) -> dict[str, Any]:
         """Return plain lists and numbers."""
@@ -180,3 +194,10 @@ def _correlation(values: Floats) -> Floats:
     correlation = np.eye(values.shape[1])
     correlation[np.ix_(varying, varying)] = shrunk_correlation(scores[:, varying])
     return correlation
+
+
+def _by_pattern(missing: Bools) -> Integers:
+    """Return an order of the profiles in which those that lack the same genes follow each other."""
+    if len(missing) < 2 or not missing.any():
+        return np.arange(len(missing))
+    return np.lexsort(np.packbits(missing, axis=1).T)

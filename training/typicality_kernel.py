@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from training.compiled import compiled
+from training.interpolation import interpolated
 
 #: The columns of the kernel's results.
 IDENTITY, COPULA, BELOW, EXTREME = range(4)
@@ -16,14 +17,29 @@ LONGEST_REACH = 3.0
 
 @compiled
 def typicality_parts(  # type: ignore[no-untyped-def]  # noqa: PLR0917
-    values, starts, knots, scores, pool_knots, pool_scores, grid, log_ratio, units, correlation, parts
+    values,
+    order,
+    starts,
+    knots,
+    scores,
+    pool_knots,
+    pool_scores,
+    grid,
+    log_ratio,
+    units,
+    correlation,
+    complete,
+    parts,
+    overshoots,
 ):
-    r"""Write the four measures of each profile into `parts`, and NaN where no gene is known.
+    r"""Write the four measures of each profile, NaN where no gene is known, and how far each value is out of range.
 
     Parameters
     ----------
     values : array, shape (n_patients, n_genes)
         NaN where missing.
+    order : array of int, shape (n_patients,)
+        In which profiles are measured: those that lack the same genes one after another are measured faster.
     starts : array of int, shape (n_genes + 1,)
         Where each gene's knots begin.
     knots, scores : arrays, shape (n_knots,)
@@ -37,25 +53,34 @@ def typicality_parts(  # type: ignore[no-untyped-def]  # noqa: PLR0917
     units : array, shape (n_genes, 2)
         What a distance below, and above, the range is measured in.
     correlation : array, shape (n_genes, n_genes)
+    complete : array, shape (n_genes, n_genes)
+        What `factorise` makes of it for all genes.
     parts : array, shape (n_patients, 4)
         Columns `IDENTITY`, `COPULA`, `BELOW` and `EXTREME`.
+    overshoots : array, shape (n_patients, n_genes)
+        See `overshoot`; NaN where missing.
     """
     n_genes = values.shape[1]
-    factor, forward = np.empty((n_genes, n_genes)), np.empty((n_genes, 2))
+    incomplete, last_point = np.empty((n_genes, n_genes)), len(grid) - 1
     within, beyond = np.empty(n_genes), np.empty(n_genes)
     known, before = np.empty(n_genes, np.int64), np.full(n_genes, -1, np.int64)
     n_before = 0
-    for i in range(values.shape[0]):
+    for i in order:
         n_known, identity, below, plain = 0, 0.0, 0.0, 0.0
         for j in range(n_genes):
             value = values[i, j]
             if np.isnan(value):
+                overshoots[i, j] = np.nan
                 continue
             first, last = starts[j], starts[j + 1]
             score = interpolated(value, knots, scores, first, last)
             over = overshoot(value, knots[first], knots[last - 1], units[j, 0], units[j, 1])
+            overshoots[i, j] = over
             pooled = interpolated(value, pool_knots, pool_scores, 0, len(pool_knots))
-            identity += interpolated(pooled, grid, log_ratio[j], 0, len(grid))
+            # The grid is even: no search is needed.
+            point = min(max((pooled - grid[0]) / (grid[last_point] - grid[0]), 0.0), 1.0) * last_point
+            left = min(int(point), last_point - 1)
+            identity += log_ratio[j, left] + (point - left) * (log_ratio[j, left + 1] - log_ratio[j, left])
             reach = min(np.log1p(abs(over)), LONGEST_REACH)
             below += reach if over < 0 else 0.0
             known[n_known], within[n_known] = j, score
@@ -65,30 +90,13 @@ def typicality_parts(  # type: ignore[no-untyped-def]  # noqa: PLR0917
         if n_known == 0:
             parts[i] = np.nan
             continue
-        if not _same(known, before, n_known, n_before):
-            _factorise(correlation, known, n_known, factor)
+        if n_known < n_genes and not _same(known, before, n_known, n_before):
+            factorise(correlation, known[:n_known], incomplete)
             before[:n_known], n_before = known[:n_known], n_known
-        squared, extreme = _squared_lengths(factor, within, beyond, n_known, forward)
+        factor = complete if n_known == n_genes else incomplete
+        squared, extreme = _squared_lengths(factor, within, beyond, n_known)
         parts[i, IDENTITY], parts[i, COPULA] = identity, squared - plain
         parts[i, BELOW], parts[i, EXTREME] = below, extreme
-
-
-@compiled
-def interpolated(value, knots, scores, first, last):  # type: ignore[no-untyped-def]
-    """Return the score at a value between knots `first` and `last` (exclusive); beyond them that at the end."""
-    if value <= knots[first]:
-        return scores[first]
-    if value >= knots[last - 1]:
-        return scores[last - 1]
-    low, high = first, last - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if knots[middle] <= value:
-            low = middle
-        else:
-            high = middle
-    share = (value - knots[low]) / (knots[high] - knots[low])
-    return scores[low] + share * (scores[high] - scores[low])
 
 
 @compiled
@@ -107,28 +115,36 @@ def _same(known, before, n_known, n_before):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _factorise(correlation, known, n_known, factor):  # type: ignore[no-untyped-def]
-    """Write the Cholesky factor of the known genes' correlation; the reciprocal stands on its diagonal."""
-    for a in range(n_known):
+def factorise(correlation, known, factor):  # type: ignore[no-untyped-def]
+    """Write the upper Cholesky factor of the known genes' correlation; the reciprocal stands on its diagonal.
+
+    Parameters
+    ----------
+    correlation : array, shape (n_genes, n_genes)
+        Positive definite.
+    known : array of int, shape (n_known,)
+    factor : array, shape (n_genes, n_genes)
+        Written up to the known genes' number.
+    """
+    for a in range(len(known)):
         for b in range(a + 1):
             total = correlation[known[a], known[b]]
             for c in range(b):
-                total -= factor[a, c] * factor[b, c]
-            factor[a, b] = total * factor[b, b] if b < a else 1.0 / np.sqrt(total)
+                total -= factor[c, a] * factor[c, b]
+            factor[b, a] = total * factor[b, b] if b < a else 1.0 / np.sqrt(total)
 
 
 @compiled
-def _squared_lengths(factor, within, beyond, n_known, forward):  # type: ignore[no-untyped-def]
-    """Return the squared lengths of both scores when the genes' correlation is taken out of them."""
+def _squared_lengths(factor, within, beyond, n_known):  # type: ignore[no-untyped-def]
+    """Return the squared lengths of both scores when the genes' correlation is taken out of them, in place."""
     squared, extreme = 0.0, 0.0
-    for a in range(n_known):
-        first, second = within[a], beyond[a]
-        for c in range(a):
-            first -= factor[a, c] * forward[c, 0]
-            second -= factor[a, c] * forward[c, 1]
-        forward[a, 0], forward[a, 1] = first * factor[a, a], second * factor[a, a]
-        squared += forward[a, 0] ** 2
-        extreme += forward[a, 1] ** 2
+    for c in range(n_known):
+        first, second = within[c] * factor[c, c], beyond[c] * factor[c, c]
+        squared += first * first
+        extreme += second * second
+        for a in range(c + 1, n_known):
+            within[a] -= factor[c, a] * first
+            beyond[a] -= factor[c, a] * second
     return squared, extreme
 
 
