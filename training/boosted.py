@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
 
 from training.penalised_cox import FitError
+from training.ubjson import read_ubjson
+
+if TYPE_CHECKING:
+    import xgboost
+
+# xgboost takes longer to import than all else that scores: what a bundle holds is read and scored without it.
+# ruff: noqa: PLC0415
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -25,16 +33,37 @@ class FittedBooster:
 
     Parameters
     ----------
-    booster : xgboost.Booster
+    kept : xgboost.Booster or bytes
+        As it was fitted, or as a bundle holds it: in xgboost's UBJSON.
     objective : str
         ``cox`` or ``aft``. The margin of the latter is a log time, so its sign is turned.
     centre : float
         Mean of the signed margin over the training patients.
     """
 
-    booster: xgboost.Booster
+    kept: xgboost.Booster | bytes
     objective: str
     centre: float
+
+    @cached_property
+    def booster(self) -> xgboost.Booster:
+        """The booster, loaded where it was not fitted here."""
+        if not isinstance(self.kept, bytes):
+            return self.kept
+        import xgboost
+
+        return xgboost.Booster(model_file=bytearray(self.kept))
+
+    @property
+    def content(self) -> bytes:
+        """The booster in xgboost's UBJSON."""
+        return self.kept if isinstance(self.kept, bytes) else bytes(self.kept.save_raw("ubj"))
+
+    @property
+    def learner(self) -> Mapping[str, Any]:
+        """What xgboost writes of the booster, lists of numbers as arrays; a KeyError or ValueError where it is none."""
+        learner: Mapping[str, Any] = read_ubjson(self.content)["learner"]
+        return learner
 
     def linear_predictor(self, X: Floats) -> Floats:
         """Return the log relative hazard against the training mean, shape (n_patients,); higher is worse."""
@@ -66,6 +95,8 @@ def fit_boosted(
     """
     if not event.any():
         raise FitError(f"boosted survival trees need events, but none of the {len(event)} patients had one.")
+    import xgboost
+
     settings = dict(parameters)
     objective, rounds = str(settings.pop("objective")), int(settings.pop("rounds"))
     # One thread: the patients are few, folds run beside each other, and sums keep their order.
@@ -83,6 +114,8 @@ def fit_boosted(
 
 
 def _labelled(X: Floats, time: Floats, event: Bools, objective: str) -> xgboost.DMatrix:
+    import xgboost
+
     if objective == "cox":
         return xgboost.DMatrix(X, label=np.where(event, time, -time), nthread=1)
     upper = np.where(event, time, np.inf)
@@ -90,5 +123,7 @@ def _labelled(X: Floats, time: Floats, event: Bools, objective: str) -> xgboost.
 
 
 def _signed_margin(booster: xgboost.Booster, objective: str, X: Floats) -> Floats:
+    import xgboost
+
     margin = booster.predict(xgboost.DMatrix(X, nthread=1), output_margin=True).astype(np.float64)
     return np.asarray(-margin if objective == "aft" else margin)

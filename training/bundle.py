@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pandas as pd
-import xgboost
 
 from features.errors import PrognosisError
 from training.bundle_fields import from_format_1, from_format_2, model_fields, model_of, replicates_of
@@ -55,7 +55,7 @@ def write_bundle(model: PrognosticModel, folder: Path) -> str:
     fields, boosters = model_fields(model)
     contents = {MODEL: _as_json({"format": BUNDLE_FORMAT, **fields}), HAZARD_RATIOS: _as_parquet(model.hazard_ratios)}
     contents |= {_table_file(name): _as_parquet(table) for name, table in model.tables.items()}
-    contents |= {name: bytes(booster.save_raw("ubj")) for name, booster in boosters.items()}
+    contents |= boosters
     contents |= {name: _as_npz(replicates) for name, replicates in replicates_of(model).items()}
     for name, content in contents.items():
         (folder / name).parent.mkdir(exist_ok=True)
@@ -76,7 +76,7 @@ def read_bundle(folder: Path) -> PrognosticModel:
     """
     contents = _checked(folder)
     try:
-        fields = json.loads(contents.pop(MODEL))
+        fields = orjson.loads(contents.pop(MODEL))
         table = pd.read_parquet(io.BytesIO(contents.pop(HAZARD_RATIOS)))
         beside = {name: contents.pop(_table_file(name)) for name in TABLES if _table_file(name) in contents}
         version = fields.pop("format")
@@ -87,11 +87,10 @@ def read_bundle(folder: Path) -> PrognosticModel:
         if version < BUNDLE_FORMAT:
             fields = from_format_2(fields)
         drawn = {name: contents.pop(name) for name in list(contents) if name.startswith(REPLICATES)}
-        boosters = {name: xgboost.Booster(model_file=bytearray(content)) for name, content in contents.items()}
-        model = model_of(fields, boosters, {name: _of_npz(content) for name, content in drawn.items()}, table)
+        model = model_of(fields, contents, {name: _of_npz(content) for name, content in drawn.items()}, table)
         tables = {name: pd.read_parquet(io.BytesIO(content)) for name, content in beside.items()}
         return replace(model, tables=tables)
-    except (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (AttributeError, EOFError, IndexError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise BundleError(
             f"{folder.name}: does not hold a model ({type(error).__name__}: {error}); register it anew."
         ) from error

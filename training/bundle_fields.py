@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import xgboost
 
 from features.clinical_covariates import ClinicalCovariate, ClinicalEncoder
 from features.normal_scores import NormalScoreReference
@@ -19,19 +19,21 @@ from training.applicability import Applicability
 from training.blend import Blend, FittedLearner
 from training.boosted import FittedBooster
 from training.breslow import BaselineHazard
+from training.compiled_booster import CompiledBooster
 from training.estimate import Estimate
 from training.kaplan_meier import KaplanMeier
 from training.model import CohortSummary, PrognosticModel, Variant
 from training.penalised_cox import FittedCox
 from training.replicates import Replicates
+from training.tree_kernel import TreesError
 
 type Fields = dict[str, Any]
 
 
-def model_fields(model: PrognosticModel) -> tuple[Fields, dict[str, xgboost.Booster]]:
+def model_fields(model: PrognosticModel) -> tuple[Fields, dict[str, bytes]]:
     """Return what stands in ``model.json``, and the boosters by the names of their files."""
     boosters = {
-        booster_file(name, position): learner.predictor.booster
+        booster_file(name, position): learner.predictor.content
         for name, variant in model.variants.items()
         for position, (_, learner) in enumerate(_members(variant.fitted))
         if isinstance(learner.predictor, FittedBooster)
@@ -65,11 +67,11 @@ def replicates_of(model: PrognosticModel) -> dict[str, Replicates]:
 
 def model_of(
     fields: Fields,
-    boosters: Mapping[str, xgboost.Booster],
+    boosters: Mapping[str, bytes],
     replicates: Mapping[str, Replicates],
     hazard_ratios: pd.DataFrame,
 ) -> PrognosticModel:
-    """Return the model; anything unknown, missing or unread is an Attribute-, Key-, Type- or ValueError."""
+    """Return the model; anything unknown, missing or unread is an Attribute-, Index-, Key-, Type- or ValueError."""
     rest, unread, drawn = dict(fields), dict(boosters), dict(replicates)
     cohort = rest.pop("cohort")
     variants = {
@@ -171,15 +173,13 @@ def _member_fields(weight: float, learner: FittedLearner) -> Fields:
     }
 
 
-def _member_of(fields: Fields, booster: xgboost.Booster | None) -> tuple[float, FittedLearner]:
+def _member_of(fields: Fields, booster: bytes | None) -> tuple[float, FittedLearner]:
     rest = dict(fields)
     weight, columns = _number(rest.pop("weight")), np.array(rest.pop("columns"), dtype=np.intp)
     return weight, FittedLearner(columns, _predictor_of(rest.pop("predictor"), booster), **rest)
 
 
-def _variant_of(
-    fields: Fields, boosters: Mapping[int, xgboost.Booster | None], replicates: Replicates | None
-) -> Variant:
+def _variant_of(fields: Fields, boosters: Mapping[int, bytes | None], replicates: Replicates | None) -> Variant:
     rest = dict(fields)
     if rest.pop("has_replicates") != (replicates is not None):
         raise ValueError("a variant's replicates are missing, or belong to none")
@@ -230,9 +230,13 @@ def _predictor_fields(predictor: FittedCox | FittedBooster) -> Fields:
     return {"objective": predictor.objective, "centre": predictor.centre}
 
 
-def _predictor_of(fields: Fields, booster: xgboost.Booster | None) -> FittedCox | FittedBooster:
+def _predictor_of(fields: Fields, booster: bytes | None) -> FittedCox | FittedBooster:
     if booster is not None:
-        return FittedBooster(booster, **fields)
+        fitted = FittedBooster(booster, **fields)
+        # Laid out now, and not by whoever scores first: what is no booster is to be refused with the bundle.
+        with suppress(TreesError):
+            CompiledBooster.of(fitted)
+        return fitted
     return FittedCox(**{name: _floats(values) for name, values in fields.items()})
 
 

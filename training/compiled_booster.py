@@ -3,10 +3,10 @@
 # mypy: disallow-untyped-decorators=False
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,14 +48,23 @@ class CompiledBooster:
 
     @classmethod
     def of(cls, fitted: FittedBooster) -> CompiledBooster:
-        """Lay a booster out.
+        """Lay a booster out, at the first call.
 
         Raises
         ------
         TreesError
             If a tree has more than `training.tree_kernel.DEEPEST` levels of nodes.
+        IndexError, KeyError, TypeError, ValueError
+            If what a bundle holds is no booster.
         """
-        learner = json.loads(bytes(fitted.booster.save_raw("json")))["learner"]
+        found = _LAID_OUT.get(fitted)
+        if found is None:
+            found = _LAID_OUT[fitted] = cls._laid_out(fitted)
+        return found
+
+    @classmethod
+    def _laid_out(cls, fitted: FittedBooster) -> CompiledBooster:
+        learner = fitted.learner
         trees = learner["gradient_booster"]["model"]["trees"]
         each = [laid_out(tree) for tree in trees]
         stated = learner["learner_model_param"]["base_score"].strip("[]")
@@ -102,6 +111,9 @@ class CompiledBooster:
             expected,
         )
         return self.sign * values, float(self.sign * (float(self.base) + expected[0]) - self.centre)
+
+
+_LAID_OUT: WeakKeyDictionary[FittedBooster, CompiledBooster] = WeakKeyDictionary()
 
 
 def _left_shares(tree: dict[str, Any]) -> Floats:
