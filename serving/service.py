@@ -56,6 +56,8 @@ class PrognosisService:
     """Scores patients with the champions of the model registry."""
 
     def __init__(self) -> None:
+        # Nothing that is imported or loaded now is garbage: to look for some costs a tenth of it.
+        gc.disable()
         from serving.champions import Champions
         from serving.garbled_requests import answer_garbled_requests_in_our_shape
         from serving.request_log import shape_logs
@@ -69,6 +71,7 @@ class PrognosisService:
         # What is loaded by now stays: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
+        gc.enable()
 
     @property
     def snapshot(self) -> Snapshot:
