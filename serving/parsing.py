@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
 from serving.problems import Problem, ProblemError
@@ -63,6 +65,11 @@ def parse_json(body: bytes) -> Any:
     NaN and infinity, which are no JSON but which many writers emit, are let through here so that the refusal can
     name the gene and the profile.
     """
+    with contextlib.suppress(orjson.JSONDecodeError):
+        document = orjson.loads(body)
+        # Every key is followed by a colon: no more colons than keys, and none was written twice.
+        if body.count(b":") == _n_keys(document):
+            return document
     try:
         return json.loads(body.decode("utf-8"), object_pairs_hook=_object_without_duplicates)
     except UnicodeDecodeError:
@@ -73,6 +80,16 @@ def parse_json(body: bytes) -> Any:
     except (RecursionError, ValueError):
         # Nested too deeply, or an integer of thousands of digits.
         raise ProblemError("malformed-request", "the body is nested too deeply or holds an endless number.") from None
+
+
+def _n_keys(document: Any) -> int:
+    """Count the keys of a request, of its profiles and of what these hold; deeper ones are not counted."""
+    if not isinstance(document, dict):
+        return 0
+    profiles = document.get("profiles")
+    sound = [profile for profile in profiles if isinstance(profile, dict)] if isinstance(profiles, list) else []
+    parts = (part for profile in sound for part in profile.values() if isinstance(part, dict))
+    return len(document) + sum(map(len, sound)) + sum(map(len, parts))
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 import orjson
@@ -42,7 +43,7 @@ def score_answer(snapshot: Snapshot, parsed: ParsedRequest) -> bytes:
         If there is no such model, if the request cannot be answered by it, or if no profile can be scored.
     """
     served, results = _results(snapshot, parsed)
-    return _joined(served.rendered, parsed.request, _result_entries(parsed.ids, results), _variant_of(results))
+    return _joined(served.rendered, parsed.request, list(_result_entries(parsed.ids, results)), _variant_of(results))
 
 
 def fhir_score_answer(snapshot: Snapshot, parsed: ParsedRequest) -> bytes:
@@ -83,41 +84,19 @@ def count_block(block: ScoredPatients) -> None:
     meters.count_refusals(block.model.name, "not-scorable", block.n_failed)
 
 
-def result_entry(score: PatientScore) -> dict[str, Any]:
-    """Return a patient's answer as a `Result` has it."""
-    figures = (score.linear_predictor, score.risk_percentile, *(at.probability for at in score.survival))
-    if not all(map(math.isfinite, figures)):
-        # It is our fault, and must not leave as null.
-        raise ArithmeticError("a figure is not finite")
-    entry = {name: getattr(score, name) for name in _AS_THEY_ARE}
-    entry["survival"] = [at._asdict() for at in score.survival]
-    entry["distance"] = None if score.distance is None else score.distance._asdict()
-    entry["median_survival"] = score.median_survival._asdict()
-    return entry
-
-
-_AS_THEY_ARE = (
-    "id",
-    "variant",
-    "linear_predictor",
-    "risk_percentile",
-    "risk_group",
-    "survived_months",
-    "contributions",
-    "contributions_constant",
-    "missing_genes",
-    "resolved_genes",
-    "ignored_genes",
-    "relative_only",
-    "warnings",
-)
-
-
 def answer_line(row: int, name: str, answer: PatientScore | ProfileError) -> dict[str, Any]:
     """Return the answer for a patient of a file: a `Result` with the row where the patient stands."""
     if isinstance(answer, ProfileError):
         return {"row": row, "id": name, "error": Problem.of("not-scorable", str(answer)).model_dump()}
-    return {"row": row, **result_entry(answer)}
+    _require_finite(answer)
+    return {"row": row} | {each.name: getattr(answer, each.name) for each in fields(answer)}
+
+
+def _require_finite(score: PatientScore) -> None:
+    figures = (score.linear_predictor, score.risk_percentile, *(at.probability for at in score.survival))
+    if not all(map(math.isfinite, figures)):
+        # It is our fault, and must not leave as null.
+        raise ArithmeticError("a figure is not finite")
 
 
 def _scored(model: PrognosticModel, request: ScoreRequest) -> ScoredPatients:
@@ -152,11 +131,15 @@ def _require_one_score(results: Sequence[PatientScore | Problem]) -> None:
     raise ProblemError.of(first)
 
 
-def _result_entries(ids: Sequence[str], results: Sequence[PatientScore | Problem]) -> list[dict[str, Any]]:
-    return [
-        {"id": name, "error": result.model_dump()} if isinstance(result, Problem) else result_entry(result)
-        for name, result in zip(ids, results, strict=True)
-    ]
+def _result_entries(
+    ids: Sequence[str], results: Sequence[PatientScore | Problem]
+) -> Iterator[PatientScore | dict[str, Any]]:
+    for name, result in zip(ids, results, strict=True):
+        if isinstance(result, Problem):
+            yield {"id": name, "error": result.model_dump()}
+        else:
+            _require_finite(result)
+            yield result
 
 
 def _variant_of(results: Iterable[PatientScore | Problem]) -> str:
@@ -165,7 +148,8 @@ def _variant_of(results: Iterable[PatientScore | Problem]) -> str:
     return GENES_ONLY if GENES_ONLY in answered else next(iter(answered))
 
 
-def _joined(rendered: RenderedModel, request: ScoreRequest, entries: list[dict[str, Any]], variant: str) -> bytes:
+def _joined(rendered: RenderedModel, request: ScoreRequest, entries: list[Any], variant: str) -> bytes:
+    # A score becomes an object with its fields, and so does all that it holds.
     scan = rendered.scan_json if request.hazard_ratios else b'"hazard_ratios":null,"citations":null'
     return b"".join(
         (b'{"model":', rendered.blocks_json[variant], b',"results":', orjson.dumps(entries), b",", scan, b"}")

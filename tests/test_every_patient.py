@@ -36,7 +36,7 @@ def test_every_patient_of_the_cohort_is_scored(
     assert all(isinstance(score, PatientScore) for score in scores)
     assert not any(score.relative_only for score in scores)
     assert np.isfinite([score.linear_predictor for score in scores]).all()
-    assert all(0 <= score.survival[0][1] <= 1 for score in scores)
+    assert all(0 <= score.survival[0].probability <= 1 for score in scores)
     # The fuller variant tells patients apart if it found a signal out of fold, and says the same of everyone if not.
     fuller = next(iter(model.variants))
     groups = {score.risk_group for score in scores if score.variant == fuller}

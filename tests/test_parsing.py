@@ -176,3 +176,17 @@ def test_whatever_the_profiles_are_the_answer_is_a_problem(profiles: Any):
 
 def test_python_reads_back_what_it_wrote():
     assert parse_json(json.dumps(request()).encode()) == request()
+
+
+@given(
+    keys=st.lists(st.sampled_from(["CD44", "CXCR4", "a:b", "ICAM1", " ", 'q"']), min_size=1, max_size=6),
+    name=st.sampled_from(["p1", "TCGA:1", '":"', "a\\b", "x: y"]),
+)
+def test_a_key_that_is_written_twice_is_found_whatever_stands_around_it(keys: list[str], name: str):
+    members = ", ".join(f"{json.dumps(key)} : 1.5" for key in keys)
+    profile = f'{{"id": {json.dumps(name)}, "expression": {{{members}}}}}'
+    body = f'{{"cancer_type": "KIRC", "endpoint": "OS", "scale": "zscore", "profiles": [{profile}]}}'.encode()
+    if len(set(keys)) < len(keys):
+        assert "occurs twice" in refusal(body).detail
+    else:
+        assert parse_json(body) == json.loads(body)

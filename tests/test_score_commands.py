@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -123,7 +124,7 @@ def test_lines_of_json_are_what_the_service_answers(model, patients, bundle, tmp
     for line, answer in zip(lines, answers, strict=True):
         assert line["linear_predictor"] == answer.linear_predictor
         assert list(line["contributions"].items()) == list(answer.contributions.items())
-        assert line["survival"] == [at._asdict() for at in answer.survival]
+        assert line["survival"] == [asdict(at) for at in answer.survival]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])

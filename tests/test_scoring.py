@@ -94,7 +94,7 @@ def test_more_of_the_gene_with_the_largest_coefficient_is_worse_in_every_figure(
     assert low.linear_predictor < middle.linear_predictor < high.linear_predictor
     assert low.risk_percentile <= middle.risk_percentile <= high.risk_percentile
     assert low.risk_percentile < high.risk_percentile
-    assert low.survival[0][1] > middle.survival[0][1] > high.survival[0][1]
+    assert low.survival[0].probability > middle.survival[0].probability > high.survival[0].probability
 
 
 def test_survival_falls_with_the_horizon_and_horizons_keep_the_order_asked(model, typical):
@@ -113,7 +113,7 @@ def test_the_models_own_horizons_are_answered_where_none_are_asked(model, typica
 def test_survival_is_the_baselines_raised_to_the_hazard(model, typical):
     answer = score(model, typical)
     hazard = model.variants["genes_only"].baseline.at(np.array([12 * 365.2425 / 12]))[0]
-    assert answer.survival[0][1] == pytest.approx(np.exp(-hazard * np.exp(answer.linear_predictor)), rel=1e-14)
+    assert answer.survival[0].probability == pytest.approx(np.exp(-hazard * np.exp(answer.linear_predictor)), rel=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_a_horizon_that_cannot_be_answered_is_refused_by_name(model, typical, pa
 
 def test_the_last_horizon_itself_is_answered_and_the_next_is_not(model, typical):
     last = model.horizon_months_max
-    assert 0 < score(model, typical, horizons_months=(last,)).survival[0][1] < 1
+    assert 0 < score(model, typical, horizons_months=(last,)).survival[0].probability < 1
     with pytest.raises(RequestError):
         score(model, typical, horizons_months=(last + 0.1,))
 

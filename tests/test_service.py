@@ -7,7 +7,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,9 +115,9 @@ def test_a_patient_is_scored_to_the_bit_as_the_model_scores(server: Server, mode
     assert (result.id, result.variant, result.risk_group) == ("p1", expected.variant, expected.risk_group)
     assert result.linear_predictor == expected.linear_predictor
     assert result.risk_percentile == expected.risk_percentile
-    assert [tuple(point.model_dump().values()) for point in result.survival or ()] == list(expected.survival)
+    assert [point.model_dump() for point in result.survival or ()] == [asdict(point) for point in expected.survival]
     assert result.median_survival is not None
-    assert tuple(result.median_survival.model_dump().values()) == expected.median_survival
+    assert result.median_survival.model_dump() == asdict(expected.median_survival)
     assert list((result.contributions or {}).items()) == list((expected.contributions or {}).items())
     assert result.contributions_constant == expected.contributions_constant
     assert result.warnings == list(expected.warnings)

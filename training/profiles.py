@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ type ClinicalValue = float | str | None
 SHOWN = 5
 #: Lists of identifiers whose meaning is kept: those of one pipeline are the same for every patient.
 LAYOUTS_KEPT = 32
+#: Characters of a clinical word whose meaning is kept.
+LONGEST_KEPT = 32
 PARSERS = {"age": parse_age, "sex": parse_sex, "stage": parse_stage, "grade": parse_grade}
 
 
@@ -247,7 +249,15 @@ def parse_clinical(name: str, value: ClinicalValue) -> ClinicalValue:
     ClinicalError
         If it cannot be what it says.
     """
-    return PARSERS[name](value) if name in PARSERS else value
+    if name not in PARSERS:
+        return value
+    # The same few words come again and again.
+    return _word(name, value) if isinstance(value, str) and len(value) <= LONGEST_KEPT else PARSERS[name](value)
+
+
+@lru_cache(1024)
+def _word(name: str, value: str) -> ClinicalValue:
+    return PARSERS[name](value)
 
 
 def profile_error(name: str, fault: str) -> ProfileError:

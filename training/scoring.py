@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.cohort import DAYS_PER_MONTH
 from features.errors import PrognosisError
@@ -39,7 +39,8 @@ __all__ = [
 OWN_REFERENCE = "own"
 
 
-class HorizonSurvival(NamedTuple):
+@dataclass(slots=True)
+class HorizonSurvival:
     """Survival at a horizon, of the patient and of the reference cohort; None where there is no figure."""
 
     horizon_months: float
@@ -52,7 +53,8 @@ class HorizonSurvival(NamedTuple):
     cohort_at_risk: int | None
 
 
-class MedianAnswer(NamedTuple):
+@dataclass(slots=True)
+class MedianAnswer:
     """The months by which half of such patients are dead; None where it is not reached, or has no interval."""
 
     months: float | None
@@ -61,7 +63,8 @@ class MedianAnswer(NamedTuple):
     words: str
 
 
-class DistanceAnswer(NamedTuple):
+@dataclass(slots=True)
+class DistanceAnswer:
     """How far a profile is from the reference cohort: a percentile among its own patients, and what lies outside."""
 
     joint_percentile: float
@@ -69,9 +72,9 @@ class DistanceAnswer(NamedTuple):
     genes_outside: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class PatientScore:
-    """The answer for one profile.
+    """The answer for one profile; as JSON it is a `Result` of the service.
 
     Parameters
     ----------
@@ -260,6 +263,7 @@ def _answers(of: ScoredPatients, scores: Scores) -> Iterator[PatientScore]:
     variant = model.variants[scores.variant]
     covariates = [variant.features.covariates[j].name for j in variant.fitted.columns]
     survival, medians = _survival(scores, of.wanted), _medians(scores, model.horizon_months_max)
+    contributions = _contributions(covariates, scores)
     figures = zip(scores.rows.tolist(), scores.linear_predictor.tolist(), scores.risk_percentile.tolist(), strict=True)
     for position, (row, linear_predictor, percentile) in enumerate(figures):
         layout = patients.layout(row)
@@ -272,7 +276,7 @@ def _answers(of: ScoredPatients, scores: Scores) -> Iterator[PatientScore]:
             survival=survival[position],
             median_survival=medians[position],
             survived_months=float(patients.survived_months[row]) or None,
-            contributions=_contributions(covariates, scores, position),
+            contributions=contributions[position],
             contributions_constant=None if scores.contributions is None else scores.constant,
             missing_genes=cautions.missing_genes(position),
             resolved_genes=layout.renamed,
@@ -290,30 +294,21 @@ def _survival(scores: Scores, wanted: Wanted) -> list[tuple[HorizonSurvival, ...
         tuple(
             _at_horizon(months, cells)
             for months, cells in zip(wanted.horizons_months, row, strict=True)
-            if not math.isnan(cells[0])
+            if cells[0] is not None
         )
-        for row in table.tolist()
+        for row in _with_none(table)
     ]
 
 
-def _at_horizon(months: float, cells: Sequence[float]) -> HorizonSurvival:
-    probability, lower, upper, cohort, cohort_lower, cohort_upper, followed = cells
-    return HorizonSurvival(
-        months,
-        probability,
-        _or_none(lower),
-        _or_none(upper),
-        _or_none(cohort),
-        _or_none(cohort_lower),
-        _or_none(cohort_upper),
-        None if math.isnan(followed) else int(followed),
-    )
+def _at_horizon(months: float, cells: Sequence[Any]) -> HorizonSurvival:
+    followed = cells[-1]
+    return HorizonSurvival(months, *cells[:-1], None if followed is None else int(followed))  # type: ignore[call-arg]
 
 
 def _medians(scores: Scores, last_months: float) -> list[MedianAnswer]:
     median = scores.median
     table = np.column_stack([median.days, median.lower, median.upper]) / DAYS_PER_MONTH
-    return [_median(_or_none(m), _or_none(low), _or_none(high), last_months) for m, low, high in table.tolist()]
+    return [_median(months, lower, upper, last_months) for months, lower, upper in _with_none(table)]
 
 
 def _median(months: float | None, lower: float | None, upper: float | None, last_months: float) -> MedianAnswer:
@@ -326,12 +321,13 @@ def _median(months: float | None, lower: float | None, upper: float | None, last
     return MedianAnswer(months, lower, upper, f"{months:.0f} months ({lower:.0f} to {end})")
 
 
-def _contributions(covariates: Sequence[str], scores: Scores, position: int) -> dict[str, float] | None:
+def _contributions(covariates: Sequence[str], scores: Scores) -> list[dict[str, float]] | list[None]:
+    """Return each patient's contributions by covariate, the largest first."""
     if scores.contributions is None:
-        return None
-    row = scores.contributions[position]
-    order = np.argsort(-np.abs(row), kind="stable")
-    return dict(zip([covariates[j] for j in order], row[order].tolist(), strict=True))
+        return [None] * len(scores.rows)
+    order = np.argsort(-np.abs(scores.contributions), axis=1, kind="stable")
+    names, values = np.array(covariates, dtype=object)[order], np.take_along_axis(scores.contributions, order, axis=1)
+    return [dict(zip(*row, strict=True)) for row in zip(names.tolist(), values.tolist(), strict=True)]
 
 
 def _distance(scores: Scores, position: int) -> DistanceAnswer | None:
@@ -342,5 +338,8 @@ def _distance(scores: Scores, position: int) -> DistanceAnswer | None:
     return DistanceAnswer(percentile, distance.applicability.warned_above, distance.genes_outside(position))
 
 
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _with_none(table: NDArray[np.float64]) -> list[Any]:
+    """Return an array as lists, with None for NaN."""
+    cells = table.astype(object)
+    cells[np.isnan(table)] = None
+    return list(cells.tolist())
