@@ -98,13 +98,20 @@ class BundleCache:
             return Listing()
 
     def keep(self, versions: tuple[RegisteredVersion, ...]) -> Listing:
-        """Keep what the registry has just answered; where that fails, the answer counts all the same."""
+        """Keep what the registry has just answered; where that fails, the answer counts all the same.
+
+        Notes
+        -----
+        Of a version whose bundle is not here, since it is damaged or was not fetched yet, the one that was kept
+        before stays: a process that starts now, perhaps in the place of one that was killed, serves that.
+        """
         try:
             kept = self.last_listing()
-            if kept.read_at is not None and kept.versions == versions:
+            good = self._last_good(versions, kept.versions)
+            if kept.read_at is not None and kept.versions == good:
                 os.utime(self._folder / _LISTING)
             else:
-                self._write(versions)
+                self._write(good)
             self._complained = False
         except OSError as error:
             if not self._complained:
@@ -128,9 +135,7 @@ class BundleCache:
         CacheError
             If it cannot be written here.
         """
-        folder = (
-            self._folder / _path_part(version.name) / f"{_path_part(version.version)}-{_path_part(version.digest[:16])}"
-        )
+        folder = self._place(version)
         try:
             if not is_bundle(folder, version.digest):
                 with alone_in(folder.parent):
@@ -145,6 +150,18 @@ class BundleCache:
                 f"({error.strerror or type(error).__name__}); mend the folder below PROGNOSIS_HOME, or set another."
             ) from error
         return folder
+
+    def _place(self, version: RegisteredVersion) -> Path:
+        return self._folder / _path_part(version.name) / _folder_name(version)
+
+    def _last_good(
+        self, versions: tuple[RegisteredVersion, ...], kept: tuple[RegisteredVersion, ...]
+    ) -> tuple[RegisteredVersion, ...]:
+        # Nothing comes to its place before its digest was compared.
+        before = {version.name: version for version in kept if self._place(version).is_dir()}
+        return tuple(
+            version if self._place(version).is_dir() else before.get(version.name, version) for version in versions
+        )
 
     def _write(self, versions: tuple[RegisteredVersion, ...]) -> None:
         with alone_in(self._folder), scratch_in(self._folder) as scratch:

@@ -24,6 +24,7 @@ from serving.bundle_cache import (
     RegisteredVersion,
     RegistryAwayError,
 )
+from serving.champions import Champions
 from serving.registry import Registry
 from training.bundle import BundleError, bundle_digest, read_bundle, write_bundle
 
@@ -137,6 +138,47 @@ def test_a_damaged_bundle_is_refused_and_leaves_nothing_behind(
     with pytest.raises(BundleError):
         registry.bundle(registry.listing().versions[0])
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith((".scratch", "1-"))]
+
+
+def test_a_start_while_the_registry_names_a_damaged_version_serves_what_was_served_last(
+    model_store: ModelStore, model: PrognosticModel, tmp_path: Path
+):
+    def started() -> Champions:
+        # The registry is asked long after what is here is served: as a worker in the place of one that was killed.
+        champions = Champions(Registry(model_store.uri, tmp_path), poll_seconds=60)
+        champions.start(patience_seconds=0)
+        champions.stop()
+        return champions
+
+    model_store.register(model, alias="champion")
+    before = Champions(Registry(model_store.uri, tmp_path), poll_seconds=60)
+    before.refresh()
+    good = set(model_store.bundle_files())
+    model_store.register(replace(model, provenance={**model.provenance, "created": "2027"}), alias="champion")
+    for path in set(model_store.bundle_files()) - good:
+        path.write_bytes(path.read_bytes()[:-7])
+    before.refresh()
+    assert before.snapshot.models[model.name].registered.version == "1"
+    after = started()
+    assert after.snapshot.models[model.name].registered.version == "1"
+    after.refresh()
+    assert after.snapshot.models[model.name].registered.version == "1"
+    assert after.snapshot.refused[model.name].registered.version == "2"
+
+
+def test_a_version_that_was_never_fetched_does_not_push_out_the_last_one_that_was(
+    model_store: ModelStore, model: PrognosticModel, tmp_path: Path
+):
+    model_store.register(model, alias="champion")
+    registry = Registry(model_store.uri, tmp_path)
+    (first,) = registry.listing().versions
+    registry.bundle(first)
+    model_store.register(replace(model, provenance={**model.provenance, "created": "2027"}), alias="champion")
+    (second,) = registry.listing().versions
+    assert (second.version, registry.last_listing().versions) == ("2", (first,))
+    registry.bundle(second)
+    registry.listing()
+    assert registry.last_listing().versions == (second,)
 
 
 def test_a_damaged_copy_is_fetched_anew(model_store: ModelStore, model: PrognosticModel, tmp_path: Path):
