@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ _KINDS = {"i": "i1", "U": "u1", "I": "i2", "l": "i4", "L": "i8", "d": "f4", "D":
 _TYPES = {ord(marker): np.dtype(f">{kind}") for marker, kind in _KINDS.items()}
 _SIZES = {marker: kind.itemsize for marker, kind in _TYPES.items()}
 _NATIVE = {marker: kind.newbyteorder("=") for marker, kind in _TYPES.items()}
-#: Markers of the whole numbers.
-_WHOLE = frozenset(b"iUIlL")
+#: The whole numbers, one at a time.
+_READ = {ord(marker): struct.Struct(f">{kind}").unpack_from for marker, kind in zip("iUIlL", "bBhiq", strict=True)}
 _WORDS = {ord("Z"): None, ord("T"): True, ord("F"): False}
 #: Objects and lists within each other: a booster's are a quarter as many.
 _DEEPEST = 40
@@ -43,12 +44,12 @@ class _Reader:
         self.place = 0
 
     def marker(self) -> int:
-        return self._taken(1)[0]
+        return self.content[self._passed(1)]
 
     def value(self, marker: int, depth: int) -> Any:
         if depth > _DEEPEST:
             raise ValueError("UBJSON values lie too deep within each other")
-        if marker in _WHOLE:
+        if marker in _READ:
             return self._whole(marker)
         if marker in _TYPES:
             return self._numbers(marker, 1)[0].item()
@@ -88,25 +89,30 @@ class _Reader:
         kind = _TYPES.get(marker)
         if kind is None:
             raise ValueError(f"{marker:#x} at byte {self.place} is no type of number in UBJSON")
-        return np.frombuffer(self._taken(length * _SIZES[marker]), dtype=kind).astype(_NATIVE[marker])
+        start = self._passed(length * _SIZES[marker])
+        return np.frombuffer(self.content, kind, length, start).astype(_NATIVE[marker])
 
     def _whole(self, marker: int) -> int:
-        return int.from_bytes(self._taken(_SIZES[marker]), "big", signed=marker != ord("U"))
+        start = self._passed(_SIZES[marker])
+        whole: int = _READ[marker](self.content, start)[0]
+        return whole
 
     def _text(self, marker: int) -> str:
-        return self._taken(self._length(marker)).decode("utf-8")
+        start = self._passed(self._length(marker))
+        return self.content[start : self.place].decode("utf-8")
 
     def _length(self, marker: int) -> int:
-        if marker not in _WHOLE:
+        if marker not in _READ:
             raise ValueError(f"{marker:#x} at byte {self.place} begins no length in UBJSON")
         length = self._whole(marker)
         if length < 0:
             raise ValueError(f"a UBJSON length at byte {self.place} is {length}")
         return length
 
-    def _taken(self, n_bytes: int) -> bytes:
-        taken = self.content[self.place : self.place + n_bytes]
-        if len(taken) < n_bytes:
+    def _passed(self, n_bytes: int) -> int:
+        """Go on by so many bytes, and return where they begin."""
+        start = self.place
+        self.place = start + n_bytes
+        if self.place > len(self.content):
             raise ValueError(f"the UBJSON value ends early, at byte {len(self.content)}")
-        self.place += n_bytes
-        return taken
+        return start
