@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 
@@ -34,14 +35,12 @@ def normal_scores(values: Floats) -> Floats:
     Blom G. (1958) Statistical Estimates and Transformed Beta-Variables. Wiley.
     """
     known = np.isfinite(values)
+    # Not by scipy.stats, which takes half a second to import: a service is waited for.
     ranks = pd.DataFrame(np.where(known, values, np.nan)).rank().to_numpy(np.float64)
     return _blom(ranks.reshape(values.shape), known.sum(axis=0))
 
 
 def _blom(ranks: Floats, n_known: NDArray[np.int64]) -> Floats:
-    # Imported late, and ranks are not scipy's: what scores reads frozen curves, and its start is not to wait for scipy.
-    from scipy.special import ndtri  # noqa: PLC0415
-
     return np.asarray(ndtri((ranks - 0.375) / (n_known + 0.25)), dtype=np.float64)
 
 
