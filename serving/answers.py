@@ -100,9 +100,16 @@ def cancer_types(snapshot: Snapshot) -> CancerTypes:
 
 
 def models(snapshot: Snapshot) -> Models:
-    """List the models that answer, and those that were refused."""
+    """List the models that answer, and the versions that were refused."""
+    served = _versions(snapshot)
     refused = [
-        RefusedModel(name=name, version=each.registered.version, reason=each.reason, since=_time(each.since))
+        RefusedModel(
+            name=name,
+            version=each.registered.version,
+            served_version=served.get(name),
+            reason=each.reason,
+            since=_time(each.since),
+        )
         for name, each in snapshot.refused.items()
     ]
     return Models(
@@ -122,6 +129,7 @@ def health(snapshot: Snapshot) -> Health:
     return Health(
         status="ready",
         models=len(snapshot.models),
+        served_versions=_versions(snapshot),
         registry_reachable=snapshot.registry_reachable,
         registry_answered_at=_time(snapshot.answered_at) if snapshot.answered_at else None,
         served_since=_since(snapshot.models),
@@ -196,6 +204,10 @@ def _figure(estimate: Estimate) -> Figure:
 
 def _since(entries: Mapping[str, ServedModel] | Mapping[str, RefusedVersion]) -> dict[str, str]:
     return {name: _time(entry.since) for name, entry in entries.items()}
+
+
+def _versions(snapshot: Snapshot) -> dict[str, str]:
+    return {name: served.registered.version for name, served in snapshot.models.items()}
 
 
 def _time(moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What the service keeps of a registry on this machine: the list of versions that it read last, and their bundles."""
+"""What the service keeps of a source of models on this machine: the versions that were last good, and their bundles."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass
@@ -52,19 +53,22 @@ class RegisteredVersion:
     digest: str
 
 
+Versions = tuple[RegisteredVersion, ...]
+
+
 @dataclass(frozen=True)
 class Listing:
-    """What a registry answered last.
+    """Versions to serve, one a model.
 
     Parameters
     ----------
     versions : tuple of RegisteredVersion
-        None, if it never answered.
+        None, if the source never answered.
     read_at : datetime or None
-        When it answered, by this machine's clock (UTC).
+        When it answered last, by this machine's clock (UTC).
     """
 
-    versions: tuple[RegisteredVersion, ...] = ()
+    versions: Versions = ()
     read_at: datetime | None = None
 
 
@@ -74,7 +78,7 @@ class BundleCache:
     Parameters
     ----------
     folder : Path
-        Of one registry alone: two may share a name.
+        Of one source alone: models of two may share a name.
 
     Notes
     -----
@@ -88,7 +92,7 @@ class BundleCache:
         self._complained = False
 
     def last_listing(self) -> Listing:
-        """Return what `keep` kept last, perhaps in an earlier process; an empty listing if it never did."""
+        """Return what is to be served without asking anyone, by `keep` and `proved` of any process; perhaps nothing."""
         path = self._folder / _LISTING
         try:
             return Listing(
@@ -97,27 +101,31 @@ class BundleCache:
         except (OSError, ValueError, TypeError):
             return Listing()
 
-    def keep(self, versions: tuple[RegisteredVersion, ...]) -> Listing:
-        """Keep what the registry has just answered; where that fails, the answer counts all the same.
+    def keep(self, versions: Versions) -> Listing:
+        """Keep what the source has just answered; where that fails, the answer counts all the same.
 
         Notes
         -----
-        Of a version whose bundle is not here, since it is damaged or was not fetched yet, the one that was kept
-        before stays: a process that starts now, perhaps in the place of one that was killed, serves that.
+        Of a model that is kept already the version stays, until another is `proved`: a process that starts now,
+        perhaps in the place of one that was killed, serves that. A model that is no longer named is forgotten.
         """
-        try:
-            kept = self.last_listing()
-            good = self._last_good(versions, kept.versions)
-            if kept.read_at is not None and kept.versions == good:
-                os.utime(self._folder / _LISTING)
-            else:
-                self._write(good)
-            self._complained = False
-        except OSError as error:
-            if not self._complained:
-                _LOG.warning("what the registry answers cannot be kept for a restart (%s)", error.strerror)
-            self._complained = True
-        return Listing(versions, datetime.now(UTC))
+        answered_at = datetime.now(UTC)
+
+        def still_named(kept: Versions) -> Versions:
+            before = {version.name: version for version in kept}
+            return tuple(before.get(version.name, version) for version in versions)
+
+        self._revise(still_named, answered_at.timestamp())
+        return Listing(versions, answered_at)
+
+    def proved(self, version: RegisteredVersion) -> None:
+        """Keep a version that was loaded and scores as the one that its model falls back to."""
+
+        def with_it(kept: Versions) -> Versions:
+            return tuple(sorted(({known.name: known for known in kept} | {version.name: version}).values(), key=_name))
+
+        read_at = self.last_listing().read_at
+        self._revise(with_it, read_at.timestamp() if read_at is not None else time.time())
 
     def bundle(self, version: RegisteredVersion, fetch: Callable[[Path], Path]) -> Path:
         """Return the folder of the version's bundle, fetched unless it is here already.
@@ -154,17 +162,23 @@ class BundleCache:
     def _place(self, version: RegisteredVersion) -> Path:
         return self._folder / _path_part(version.name) / _folder_name(version)
 
-    def _last_good(
-        self, versions: tuple[RegisteredVersion, ...], kept: tuple[RegisteredVersion, ...]
-    ) -> tuple[RegisteredVersion, ...]:
-        # Nothing comes to its place before its digest was compared.
-        before = {version.name: version for version in kept if self._place(version).is_dir()}
-        return tuple(
-            version if self._place(version).is_dir() else before.get(version.name, version) for version in versions
-        )
+    def _revise(self, change: Callable[[Versions], Versions], read_at: float) -> None:
+        # Several workers revise one list: whoever changes it reads it anew once it is alone.
+        path = self._folder / _LISTING
+        try:
+            kept = self.last_listing()
+            if kept.read_at is None or change(kept.versions) != kept.versions:
+                with alone_in(self._folder):
+                    self._write(change(self.last_listing().versions))
+            os.utime(path, (read_at, read_at))
+            self._complained = False
+        except OSError as error:
+            if not self._complained:
+                _LOG.warning("what is served cannot be kept for a restart (%s)", error.strerror)
+            self._complained = True
 
-    def _write(self, versions: tuple[RegisteredVersion, ...]) -> None:
-        with alone_in(self._folder), scratch_in(self._folder) as scratch:
+    def _write(self, versions: Versions) -> None:
+        with scratch_in(self._folder) as scratch:
             path = scratch / _LISTING
             path.write_text(json.dumps([asdict(version) for version in versions], indent=1), encoding="utf-8")
             to_disk(path)
@@ -180,7 +194,7 @@ class BundleCache:
         self._prune(folder)
 
     def _prune(self, newest: Path) -> None:
-        """Remove a model's bundles but the few that were used last; never one that the listing names."""
+        """Remove a model's bundles but the few that were used last; never one that a restart would serve."""
         listed = {_folder_name(version) for version in self.last_listing().versions}
         others = [path for path in newest.parent.iterdir() if not path.name.startswith(".") and path != newest]
         by_use = sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)
@@ -218,7 +232,11 @@ def require_manifest(folder: Path, version: RegisteredVersion) -> None:
         raise BundleError(f"{version.name} version {version.version}: the bundle was changed while it was read.")
 
 
-def _versions_of(entries: object) -> tuple[RegisteredVersion, ...]:
+def _name(version: RegisteredVersion) -> str:
+    return version.name
+
+
+def _versions_of(entries: object) -> Versions:
     if not isinstance(entries, list):
         raise TypeError("a listing is a list")
     versions = tuple(RegisteredVersion(**entry) for entry in entries)

@@ -6,6 +6,7 @@ import gc
 import logging
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -56,7 +57,7 @@ class Snapshot:
     models : mapping of str to ServedModel
         By registered name, in order.
     refused : mapping of str to RefusedVersion
-        Registered models whose bundle could not be read; an older version may still be among `models`.
+        Registered models whose bundle could not be read; the last good version may still be among `models`.
     away : str or None
         Why the registry could not be asked when it was last tried; None where it answered.
     answered_at : datetime or None
@@ -177,11 +178,19 @@ class Champions:
                 models[version.name] = self._loaded(version, old)
             except PrognosisError as error:
                 refused[version.name] = _refused(version, str(error), before)
-                if old is not None:
-                    models[version.name] = old
+                kept = old or self._last_good(version)
+                if kept is not None:
+                    models[version.name] = kept
         now = Snapshot(MappingProxyType(models), MappingProxyType(refused), away, self._listing.read_at)
         _report(before, now)
         self._snapshot = now
+
+    def _last_good(self, refused: RegisteredVersion) -> ServedModel | None:
+        for version in self._source.last_listing().versions:
+            if version.name == refused.name and version != refused:
+                with suppress(PrognosisError):
+                    return self._loaded(version, None)
+        return None
 
     def _loaded(self, version: RegisteredVersion, old: ServedModel | None) -> ServedModel:
         if old is not None and old.registered == version:
@@ -203,7 +212,9 @@ class Champions:
         require_manifest(folder, version)
         if model.name != version.name:
             raise BundleError(f"{version.name} version {version.version}: the bundle is of {model.name}.")
-        return ServedModel(version, model, render(version, model), datetime.now(UTC))
+        served = ServedModel(version, model, render(version, model), datetime.now(UTC))
+        self._source.proved(version)
+        return served
 
 
 def _refused(version: RegisteredVersion, reason: str, before: Snapshot) -> RefusedVersion:

@@ -23,7 +23,10 @@ class Source(Protocol):
         """Return the versions to serve, one a model; a RegistryAwayError if that cannot be known now."""
 
     def last_listing(self) -> Listing:
-        """Return what `listing` returned last, perhaps in an earlier process; without asking anyone."""
+        """Return what was last good of all that `listing` named, in any process; without asking anyone."""
+
+    def proved(self, version: RegisteredVersion) -> None:
+        """Keep a version that was loaded and scores as what is last good of its model."""
 
     def bundle(self, version: RegisteredVersion) -> Path:
         """Return the folder of a version's bundle, whose digest was compared with the version's."""
@@ -56,8 +59,12 @@ class Patience:
         return self._within(self._source.listing)
 
     def last_listing(self) -> Listing:
-        """Return what the source answered last; that is on this machine."""
+        """Return what was last good; that is on this machine."""
         return self._source.last_listing()
+
+    def proved(self, version: RegisteredVersion) -> None:
+        """Keep a version that was loaded and scores; on this machine too."""
+        self._source.proved(version)
 
     def bundle(self, version: RegisteredVersion) -> Path:
         """Return the folder of a version's bundle.

@@ -60,8 +60,12 @@ class Registry:
         return self._cache.keep(found)
 
     def last_listing(self) -> Listing:
-        """Return what `listing` returned last, perhaps in an earlier process; an empty one if it never did."""
+        """Return what was last good of all that `listing` named; without asking the registry."""
         return self._cache.last_listing()
+
+    def proved(self, version: RegisteredVersion) -> None:
+        """Keep a version that was loaded and scores for a start at which the registry, or a later version, fails."""
+        self._cache.proved(version)
 
     def bundle(self, version: RegisteredVersion) -> Path:
         """Return the folder of the version's bundle, fetched unless it is here already.

@@ -127,10 +127,15 @@ async def _readyz(desk: Desk, _: Request) -> Response:
 
 
 def _why_not_ready(snapshot: Snapshot) -> str:
-    why = snapshot.away or "no model bears an alias."
-    since = f" It last answered at {snapshot.answered_at:%Y-%m-%dT%H:%M:%SZ}." if snapshot.answered_at else ""
-    refused = f" Refused: {', '.join(snapshot.refused)}." if snapshot.refused else ""
-    return f"no model is loaded: {why}{since}{refused}"
+    words = [f"no model is loaded: {snapshot.away}"] if snapshot.away else []
+    if snapshot.answered_at and snapshot.away:
+        words.append(f"It last answered at {snapshot.answered_at:%Y-%m-%dT%H:%M:%SZ}.")
+    if snapshot.refused:
+        named = ", ".join(f"{name} version {each.registered.version}" for name, each in snapshot.refused.items())
+        words.append(f"Refused, with none before it that could be served: {named}; `/models` says why.")
+    elif not snapshot.away:
+        words.append("no model is loaded: no model bears an alias.")
+    return " ".join(words)
 
 
 async def _metrics(desk: Desk, _: Request) -> Response:

@@ -228,16 +228,17 @@ class RegistryBlock(Wire):
 
 
 class RefusedModel(Wire):
-    """A registered model that is not served, and why."""
+    """A registered version that is not served, and why."""
 
     name: str
     version: str
+    served_version: str | None = Field(description="The last good one, which answers in its place; null if none does.")
     reason: str
     since: str = Field(description=_SINCE)
 
 
 class Models(Wire):
-    """The models that answer, and those whose bundles were refused."""
+    """The models that answer, and the versions that were refused."""
 
     models: list[ModelBlock]
     refused: list[RefusedModel]
@@ -258,6 +259,7 @@ class Health(Wire):
 
     status: Literal["ready"]
     models: Count = Field(description="How many models answer.")
+    served_versions: dict[str, str] = Field(description="By model: the version that answers.")
     registry_reachable: bool = Field(description="Whether the source of the models answered when last asked.")
     registry_answered_at: str | None = Field(description="When it last answered (ISO 8601, UTC).")
     served_since: dict[str, str] = Field(description=f"By model: {_SINCE}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import threading
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from serving.answers import health, models
-from serving.bundle_cache import Listing, RegisteredVersion
+from serving.bundle_cache import KEPT, Listing, RegisteredVersion
 from serving.champions import Champions
 from serving.problems import ProblemError
 from serving.registry import Registry
@@ -115,6 +116,88 @@ def test_a_broken_first_bundle_is_a_model_that_is_not_ready(
     with pytest.raises(ProblemError) as caught:
         champions.snapshot.find(model.cancer_type, "OS", kind="not-scorable")
     assert caught.value.problem.status == 503
+    (refused,) = models(champions.snapshot).refused
+    assert (refused.version, refused.served_version) == ("1", None)
+
+
+@pytest.fixture
+def spoiled(champions: Champions, model_store: ModelStore, model: PrognosticModel) -> PrognosticModel:
+    """A model whose version 1 was served, and whose alias stands on a version 2 that is whole and yet refused."""
+    model_store.register(model, alias="champion")
+    champions.refresh()
+    other = replace(model, cancer_type="SIMULATED-OTHER")
+    model_store.register(other, alias=None)
+    tags = model_store.client.get_model_version(other.name, "1")
+    client = model_store.client
+    second = client.create_model_version(model.name, tags.source, tags.run_id, tags.tags)
+    client.set_registered_model_alias(model.name, "champion", second.version)
+    champions.refresh()
+    assert versions(champions) == {model.name: ("1", "champion")}
+    return model
+
+
+def anew(model_store: ModelStore, cache: Path) -> Champions:
+    """What a worker serves that takes the place of one that was killed, once it has asked the registry."""
+    started = Champions(Registry(model_store.uri, cache), poll_seconds=60)
+    started.start(patience_seconds=0)
+    started.stop()
+    started.refresh()
+    return started
+
+
+def test_a_worker_that_starts_while_the_alias_stands_on_a_refused_version_serves_the_last_good_one(
+    spoiled: PrognosticModel, model_store: ModelStore, tmp_path: Path
+):
+    for _ in range(2):
+        started = anew(model_store, tmp_path)
+        assert versions(started) == {spoiled.name: ("1", "champion")}
+        (refused,) = models(started.snapshot).refused
+        assert (refused.version, refused.served_version) == ("2", "1")
+        assert health(started.snapshot).served_versions == {spoiled.name: "1"}
+        assert health(started.snapshot).refused_since == {spoiled.name: refused.since}
+
+
+def test_the_last_good_version_is_fetched_again_if_its_copy_was_damaged_meanwhile(
+    spoiled: PrognosticModel, model_store: ModelStore, tmp_path: Path
+):
+    for path in tmp_path.rglob("1-*/model.json"):
+        path.write_text("{}")
+    assert versions(anew(model_store, tmp_path)) == {spoiled.name: ("1", "champion")}
+
+
+def test_the_last_good_version_is_found_where_a_start_could_not_read_it(
+    spoiled: PrognosticModel, model_store: ModelStore, tmp_path: Path
+):
+    # No start of its own: nothing is in memory when the refused version is met.
+    late = Champions(Registry(model_store.uri, tmp_path), poll_seconds=60)
+    late.refresh()
+    assert versions(late) == {spoiled.name: ("1", "champion")}
+    assert late.snapshot.refused[spoiled.name].registered.version == "2"
+
+
+def test_a_model_that_lost_its_alias_does_not_come_back_with_a_version_that_is_refused(
+    spoiled: PrognosticModel, champions: Champions, model_store: ModelStore, tmp_path: Path
+):
+    model_store.client.delete_registered_model_alias(spoiled.name, "champion")
+    champions.refresh()
+    assert versions(champions) == {}
+    model_store.client.set_registered_model_alias(spoiled.name, "champion", "2")
+    assert versions(anew(model_store, tmp_path)) == {}
+
+
+def test_the_last_good_bundle_outlives_every_version_that_is_refused_after_it(
+    spoiled: PrognosticModel, model_store: ModelStore, tmp_path: Path
+):
+    (good,) = tmp_path.rglob("1-*")
+    os.utime(good, (0, 0))
+    for year in range(KEPT + 2):
+        other = made_at(replace(spoiled, cancer_type="SIMULATED-OTHER"), f"20{27 + year}")
+        made = model_store.register(other, alias=None)
+        tags = model_store.client.get_model_version(other.name, made)
+        later = model_store.client.create_model_version(spoiled.name, tags.source, tags.run_id, tags.tags)
+        model_store.client.set_registered_model_alias(spoiled.name, "champion", later.version)
+        assert versions(anew(model_store, tmp_path)) == {spoiled.name: ("1", "champion")}
+        os.utime(good, (0, 0))
 
 
 def test_a_bundle_under_the_name_of_another_is_refused(
@@ -263,6 +346,9 @@ class Silent:
     def last_listing(self) -> Listing:
         return self.registry.last_listing()
 
+    def proved(self, version: RegisteredVersion) -> None:
+        self.registry.proved(version)
+
     def bundle(self, version: RegisteredVersion) -> Path:
         return self.registry.bundle(version)
 
@@ -353,6 +439,9 @@ class Changing:
 
     def last_listing(self) -> Listing:
         return Listing()
+
+    def proved(self, version: RegisteredVersion) -> None:
+        raise AssertionError(f"{version.name} was changed while it was read")
 
     def bundle(self, version: RegisteredVersion) -> Path:
         assert bundle_digest(self.folder) == version.digest

@@ -173,11 +173,12 @@ def test_a_version_that_was_never_fetched_does_not_push_out_the_last_one_that_wa
     registry = Registry(model_store.uri, tmp_path)
     (first,) = registry.listing().versions
     registry.bundle(first)
+    registry.proved(first)
     model_store.register(replace(model, provenance={**model.provenance, "created": "2027"}), alias="champion")
     (second,) = registry.listing().versions
     assert (second.version, registry.last_listing().versions) == ("2", (first,))
     registry.bundle(second)
-    registry.listing()
+    registry.proved(second)
     assert registry.last_listing().versions == (second,)
 
 
@@ -251,8 +252,10 @@ def test_the_last_few_bundles_of_a_model_are_kept_and_no_more(
     registry = Registry(model_store.uri, tmp_path)
     for year in range(KEPT + 3):
         model_store.register(replace(model, provenance={**model.provenance, "created": f"20{27 + year}"}))
-        folder = registry.bundle(registry.listing().versions[0])
-        assert bundle_digest(folder) == registry.listing().versions[0].digest
+        (version,) = registry.listing().versions
+        folder = registry.bundle(version)
+        registry.proved(version)
+        assert bundle_digest(folder) == version.digest
     kept = sorted(path.name.partition("-")[0] for path in folder.parent.iterdir() if not path.name.startswith("."))
     assert kept == ["4", "5", "6", "7"]
 
