@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from serving.bundle_cache import Listing, RegisteredVersion, RegistryAwayError, require_digest
+from serving.bundle_cache import (
+    BundleCache,
+    CacheError,
+    Listing,
+    RegisteredVersion,
+    RegistryAwayError,
+    require_digest,
+)
 from serving.storing import alone_in, put_in_place, scratch_in, to_disk
 from training.bundle import BundleError
 
+_LOG = logging.getLogger("bentoml.prognosis")
 #: Beside the bundle, in the folder of an exported model: what the registry says of it.
 SERVED = "served.json"
 
@@ -57,6 +68,9 @@ class BundleFolder:
     ----------
     folder : Path
         ``NAME/served.json`` and, beside it, the bundle that it names.
+    cache : Path or None
+        Where copies are kept, of this folder's models and of others', for a start at which it is away; nowhere if
+        None.
 
     Notes
     -----
@@ -64,8 +78,10 @@ class BundleFolder:
     place. What is copied in piece by piece is refused until it is whole, and what was served goes on meanwhile.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cache: Path | None = None) -> None:
         self._folder = folder
+        self._cache = _cache_of(folder, cache) if cache is not None else None
+        self._complained = False
 
     def listing(self) -> Listing:
         """Return the exported models, by name; one that cannot be read is refused when its bundle is asked for.
@@ -83,24 +99,42 @@ class BundleFolder:
             raise RegistryAwayError(f"the folder of exported models cannot be read ({error.strerror}).") from error
         if not names:
             raise RegistryAwayError("the folder of exported models holds none.")
-        return Listing(tuple(self._version(name) for name in names), datetime.now(UTC))
+        found = tuple(self._version(name) for name in names)
+        return self._cache.keep(found) if self._cache else Listing(found, datetime.now(UTC))
 
     def last_listing(self) -> Listing:
-        """Return nothing: the folder is on this machine, and is asked at once."""
-        return Listing()
+        """Return what was last good of all that `listing` named; without looking into the folder."""
+        return self._cache.last_listing() if self._cache else Listing()
+
+    def proved(self, version: RegisteredVersion) -> None:
+        """Keep a version that was loaded and scores for a start at which the folder, or a later version, fails."""
+        if self._cache:
+            self._cache.proved(version)
 
     def bundle(self, version: RegisteredVersion) -> Path:
-        """Return the folder of the version's bundle.
+        """Return the folder of the version's bundle: its copy on this machine, or where none can be made its own.
 
         Raises
         ------
         BundleError
             If ``served.json`` or the bundle is damaged, or if they do not belong together.
         """
-        exported = read_exported(self._folder / version.name)
-        folder = self._folder / version.name / exported.bundle
+        if self._cache:
+            try:
+                return self._cache.bundle(version, partial(self._copy, version))
+            except CacheError as error:
+                if not self._complained:
+                    _LOG.warning("%s What is served comes from the folder itself, and not without it.", error)
+                self._complained = True
+        folder = self._exported_bundle(version)
         require_digest(folder, version)
         return folder
+
+    def _exported_bundle(self, version: RegisteredVersion) -> Path:
+        return self._folder / version.name / read_exported(self._folder / version.name).bundle
+
+    def _copy(self, version: RegisteredVersion, target: Path) -> Path:
+        return Path(shutil.copytree(self._exported_bundle(version), target))
 
     def _version(self, name: str) -> RegisteredVersion:
         try:
@@ -108,6 +142,11 @@ class BundleFolder:
         except BundleError:
             return RegisteredVersion(name, "unknown", "candidate", digest="")
         return RegisteredVersion(name, exported.version, exported.alias or "candidate", exported.digest)
+
+
+def was_served(folder: Path, cache: Path) -> bool:
+    """Tell whether models of a folder, which may be away now, are kept in the cache."""
+    return bool(_cache_of(folder, cache).last_listing().versions)
 
 
 def read_exported(folder: Path) -> Exported:
@@ -173,6 +212,10 @@ def write_exported(bundle: Path, exported: Exported, target: Path) -> Path:
             if old.name not in (before, exported.bundle):
                 shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def _cache_of(folder: Path, cache: Path) -> BundleCache:
+    return BundleCache(cache / hashlib.sha256(folder.absolute().as_uri().encode()).hexdigest()[:12])
 
 
 def _named_now(folder: Path) -> str | None:

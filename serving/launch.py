@@ -88,7 +88,7 @@ def launch(
     if chosen.tokens_file is not None:
         own["PROGNOSIS_TOKENS_FILE"] = str(chosen.tokens_file)
     if (served := bundles or chosen.bundles) is not None:
-        own["PROGNOSIS_BUNDLES"] = str(require_folder(served))
+        own["PROGNOSIS_BUNDLES"] = str(require_folder(served, cache=chosen.bundle_cache))
     command = (sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", host, "--port", str(port))
     # Compiling a few thousand modules takes longer than all else of a start: what was compiled once is kept.
     inherited = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -111,17 +111,30 @@ def serve(
     os.execve(start.command[0], start.command, dict(start.environment))  # noqa: S606
 
 
-def require_folder(bundles: Path) -> Path:
+def require_folder(bundles: Path, *, cache: Path) -> Path:
     """Return the absolute path of a folder of exported models.
+
+    Parameters
+    ----------
+    bundles : Path
+    cache : Path
+        Where copies are kept of what was served.
 
     Raises
     ------
     SettingsError
-        If it is none.
+        If it is none, and was none before: one that is away for a while, an earlier start knows.
     """
-    if not bundles.is_dir():
+    if not bundles.is_dir() and not _was_served(bundles, cache):
         raise SettingsError(f"{bundles}: is no folder; name the one that models were exported to.")
     return bundles.absolute()
+
+
+def _was_served(bundles: Path, cache: Path) -> bool:
+    # Imported late: it takes a second, and few starts need it.
+    from serving.bundle_folder import was_served  # noqa: PLC0415
+
+    return was_served(bundles, cache)
 
 
 def require_free_port(port: int, *, host: str) -> None:

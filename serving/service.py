@@ -105,7 +105,9 @@ def _source(chosen: Settings) -> Source:
     from serving.bundle_folder import BundleFolder
     from serving.registry import Registry
 
-    return BundleFolder(chosen.bundles) if chosen.bundles else Registry(chosen.tracking_uri, chosen.bundle_cache)
+    if chosen.bundles:
+        return BundleFolder(chosen.bundles, chosen.bundle_cache)
+    return Registry(chosen.tracking_uri, chosen.bundle_cache)
 
 
 def _edge(app: Any, **options: Any) -> Edge:

@@ -55,8 +55,17 @@ def put(bundle: Path, folder: Path, name: str, version: str = "1", alias: str | 
     return write_exported(bundle, exported, folder)
 
 
-def champions_of(folder: Path) -> Champions:
-    return Champions(BundleFolder(folder), poll_seconds=60)
+def champions_of(folder: Path, cache: Path | None = None) -> Champions:
+    return Champions(BundleFolder(folder, cache), poll_seconds=60)
+
+
+def started(folder: Path, cache: Path) -> Champions:
+    """What serves a folder after a restart, once it has looked there."""
+    champions = champions_of(folder, cache)
+    champions.start(patience_seconds=0)
+    champions.stop()
+    champions.refresh()
+    return champions
 
 
 def served(champions: Champions) -> dict[str, tuple[str, str]]:
@@ -198,6 +207,69 @@ def test_a_folder_that_is_not_mounted_takes_no_model_away(
     assert "the folder of exported models" in (champions.snapshot.away or "")
 
 
+@pytest.mark.parametrize("how", ["empty", "gone", "a file"])
+def test_a_restart_while_the_folder_is_away_serves_what_was_served_last(
+    how: str, bundles: tuple[Path, Path], model: PrognosticModel, tmp_path: Path
+):
+    folder, cache = tmp_path / "served", tmp_path / "cache"
+    put(bundles[0], folder, model.name)
+    champions_of(folder, cache).refresh()
+    shutil.rmtree(folder)
+    if how == "empty":
+        folder.mkdir()
+    elif how == "a file":
+        folder.write_text("")
+    for _ in range(2):
+        after = started(folder, cache)
+        assert served(after) == {model.name: ("1", "champion")}
+        assert "the folder of exported models" in (after.snapshot.away or "")
+        assert after.snapshot.answered_at is not None
+
+
+def test_a_restart_with_a_damaged_later_export_serves_the_one_before(
+    bundles: tuple[Path, Path], model: PrognosticModel, tmp_path: Path
+):
+    folder, cache = tmp_path / "served", tmp_path / "cache"
+    put(bundles[0], folder, model.name)
+    champions_of(folder, cache).refresh()
+    made = put(bundles[1], folder, model.name, version="2")
+    damaged = made / read_exported(made).bundle / "model.json"
+    damaged.write_bytes(damaged.read_bytes()[:-7])
+    after = started(folder, cache)
+    assert served(after) == {model.name: ("1", "champion")}
+    assert after.snapshot.refused[model.name].registered.version == "2"
+    (made / SERVED).write_text("{")
+    assert served(started(folder, cache)) == {model.name: ("1", "champion")}
+
+
+def test_what_is_damaged_in_its_place_is_served_from_its_copy(
+    bundles: tuple[Path, Path], model: PrognosticModel, tmp_path: Path
+):
+    folder, cache = tmp_path / "served", tmp_path / "cache"
+    made = put(bundles[0], folder, model.name)
+    champions_of(folder, cache).refresh()
+    (made / read_exported(made).bundle / "model.json").write_text("{}")
+    assert served(started(folder, cache)) == {model.name: ("1", "champion")}
+
+
+def test_two_folders_do_not_share_what_they_keep(bundles: tuple[Path, Path], model: PrognosticModel, tmp_path: Path):
+    put(bundles[0], tmp_path / "here", model.name)
+    champions_of(tmp_path / "here", tmp_path / "cache").refresh()
+    assert served(started(tmp_path / "there", tmp_path / "cache")) == {}
+
+
+def test_where_no_copy_can_be_kept_the_folder_itself_is_served(
+    bundles: tuple[Path, Path], model: PrognosticModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    put(bundles[0], tmp_path / "served", model.name)
+    (tmp_path / "cache").write_text("a file, where a folder should be")
+    champions = champions_of(tmp_path / "served", tmp_path / "cache")
+    for _ in range(2):
+        champions.refresh()
+    assert served(champions) == {model.name: ("1", "champion")}
+    assert caplog.text.count("comes from the folder itself, and not without it") == 1
+
+
 KILLED = """
 import os, sys
 from pathlib import Path
@@ -272,3 +344,14 @@ def test_a_folder_that_is_none_is_refused_before_the_start(tmp_path: Path):
     installation = Settings(home=tmp_path, tracking_uri="", cohorts=tmp_path)
     with pytest.raises(SettingsError, match="nowhere: is no folder; name the one that models were exported to"):
         launch(port=free_port(), bundles=tmp_path / "nowhere", installation=installation)
+
+
+def test_a_folder_that_was_served_before_may_be_away_at_a_start(
+    bundles: tuple[Path, Path], model: PrognosticModel, tmp_path: Path
+):
+    folder, installation = tmp_path / "served", Settings(home=tmp_path, tracking_uri="", cohorts=tmp_path)
+    put(bundles[0], folder, model.name)
+    champions_of(folder, installation.bundle_cache).refresh()
+    shutil.rmtree(folder)
+    start = launch(port=free_port(), bundles=folder, installation=installation)
+    assert start.environment["PROGNOSIS_BUNDLES"] == str(folder)
