@@ -193,3 +193,24 @@ def benchmark_serving(target: Path, n_requests: int, n_file: int, n_memory: int)
 
     found = measured(DEFINITIONS / "simulated.toml", n_requests=n_requests, n_file=n_file, n_memory=n_memory)
     click.echo(write_serving(found, target), nl=False)
+
+
+@benchmark.command("soak")
+@click.option("--minutes", type=click.FloatRange(min=0.1), default=30, show_default=True, help="Of steady load.")
+@click.option("--to", "target", type=cli_options.folder, default=Path("experiments/results"), show_default=True,
+              help="Where the tables go.")  # fmt: skip
+@click.pass_context
+def benchmark_soak(context: click.Context, minutes: float, target: Path) -> None:
+    """Put the service under load, promote, kill workers, stop the registry, send hostile bodies; compare every answer.
+
+    Exits with 1 if anything was lost or wrong, or if anything else was not as it must be.
+    """
+    from experiments.benchmarks.small_service import trained_model
+    from experiments.benchmarks.soak import Plan, soak
+    from experiments.benchmarks.soak_tables import write_soak
+    from experiments.runner import DEFINITIONS
+
+    found = soak(trained_model(DEFINITIONS / "simulated.toml"), Plan.of_minutes(minutes))
+    click.echo(write_soak(found, target), nl=False)
+    if not found.clean:
+        context.exit(1)

@@ -96,12 +96,17 @@ def patients(model: PrognosticModel, n_patients: int, rng: np.random.Generator) 
     expression, clinical = synthetic_profile(model)
     made = []
     for i in range(n_patients):
-        moved = {gene: round(value + float(rng.normal(0, 0.05)), 4) for gene, value in expression.items()}
+        moved = {gene: _moved(value, rng) for gene, value in expression.items()}
         profile: dict[str, Any] = {"id": f"{MARKED_ID}-{i}", "expression": moved | {_MARKED_GENE: MARKED_VALUE}}
         if clinical:
             profile["clinical"] = {**clinical, "age": MARKED_AGE} if i % 2 == 0 else None
         made.append(profile)
     return made
+
+
+def _moved(value: float, rng: np.random.Generator) -> float:
+    # What has no negative values must not get any: it would look like another scale.
+    return round(max(value + float(rng.normal(0, 0.05)), min(value, 0.0)), 4)
 
 
 def request_to(model: PrognosticModel, profiles: Sequence[Mapping[str, Any]], **asked: Any) -> dict[str, Any]:
