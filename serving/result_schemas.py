@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -43,7 +43,12 @@ class DistanceBlock(Wire):
         ge=0, le=100, description="Share of the cohort's own patients, held back, who lie nearer."
     )
     warned_above: float = Field(ge=0, le=100, description="A percentile above it is warned of.")
-    genes_outside: list[str] = Field(description="Genes beyond all that the cohort had.")
+    genes_outside: list[str] = Field(description="Genes beyond all that the cohort had, the farthest first.")
+    gene_percentiles: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(
+        description="Of the genes below the 1st percentile of the reference cohort or above the 99th: where the value "
+        "stands among the cohort's, 0 to 100.",
+        examples=[{"CXCR4": 99.6}],
+    )
 
 
 class Result(Wire):
@@ -69,9 +74,15 @@ class Result(Wire):
         "Cox models, Shapley values for trees; see the model's `covariates`.",
     )
     contributions_constant: float | None = Field(
-        default=None, description="The contributions and it add up to the linear predictor."
+        default=None,
+        description="The contributions and it add up to the linear predictor, to 1e-6: trees are summed in single "
+        "precision.",
     )
-    missing_genes: list[str] | None = Field(default=None, description="Estimated from the profile's other genes.")
+    missing_genes: list[str] | None = Field(
+        default=None,
+        description="Estimated from the profile's other genes. The intervals hold what that leaves open; where a known "
+        "value would have been an extreme one, whose own effect is uncertain, they may be narrower all the same.",
+    )
     resolved_genes: dict[str, str] | None = Field(
         default=None, description="Identifier as sent → symbol, where they differ."
     )

@@ -13,6 +13,7 @@ from training.definition import load_definition
 from training.scorable import (
     distance_refusal,
     distance_warning,
+    far_values_warning,
     missing_weight,
     missing_weight_refusal,
     smallest_addition,
@@ -93,7 +94,9 @@ def test_the_sentences_say_what_where_and_how_to_mend(model: Applicability):
     assert "7 genes lie outside of its range, farthest CD44, VIM, EGFR, STAT3, SRC and 2 more" in warning
     assert "gene" not in distance_warning(model, 97.0, []).split(";")[0]
     # A remedy is given whole.
-    assert "correct or leave out CD44, VIM, EGFR, STAT3, SRC, JAK2, ICAM1 and it" in distance_refusal(genes, genes)
+    assert "with CD44, VIM, EGFR, STAT3, SRC, JAK2, ICAM1 corrected or left out" in distance_refusal(genes, genes)
+    assert "check the cancer type" in distance_refusal(genes, genes).partition("Only where")[0]
+    assert far_values_warning(genes[:1]).startswith("one value lies far beyond")
     assert "1 gene lies outside" in distance_refusal(genes[:1], genes[:1])
     assert "the whole profile is in question" in distance_refusal([], None)
     refusal = missing_weight_refusal(WEIGHTS, ["CD44", "CXCR4", "CCR1"])

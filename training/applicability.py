@@ -35,6 +35,9 @@ PERCENTS = np.array([*np.arange(0.0, 90.0, 5.0), *np.arange(90.0, 101.0)])
 WEIGHTS = np.array([[1.0, 0.0], [0.25, 0.0], [2.0, 0.0], [0.0, 1.0]])
 #: Quantiles of the two at which the distance is 1: nearly all false alarms are left to the first, which sees more.
 AT_ONE = (0.95, 0.99)
+#: One value so far outside of the reference's range is warned of, and refused, whatever the others are; for the unit see
+#: `Judgement`. Of 3,510 patients of ten cohorts, held back, 0.5 % had one beyond the first, the farthest at 12.3.
+FAR_VALUE, IMPOSSIBLE_VALUE = 3.0, 20.0
 #: Less than this share of a unit outside of the range is a rounding of the value that was sent.
 ROUNDING = 1e-3
 
@@ -50,7 +53,8 @@ class Judgement:
     percentile : array, shape (n_patients,)
         0 to 100 among the cohort's own distances, each measured while the patient was held back.
     warned, refused : arrays of bool, shape (n_patients,)
-        Above the first limit, above the second; a profile without a known gene is refused.
+        Above the first limit, above the second, or with a value beyond `FAR_VALUE` or `IMPOSSIBLE_VALUE`; a profile
+        without a known gene is refused.
     outside : array, shape (n_patients, n_genes)
         By how much each value lies outside of the reference's range, 0 within and where missing: negative below,
         positive above, in widths of the outer quarter of the gene's values on that side.
@@ -115,12 +119,14 @@ class Applicability:
         parts, overshoots = self.typicality.measured(values)
         judged = judged_parts(parts, _shares_known(values), self.calibration)
         distance, percentile, refused_above = np.ascontiguousarray(judged.T)
+        farthest = np.abs(overshoots)
+        outside = np.where(farthest >= ROUNDING, overshoots, 0.0)
         return Judgement(
             distance,
             percentile,
-            warned=~(percentile <= self.warned_above),
-            refused=~(distance <= refused_above),
-            outside=np.where(np.abs(overshoots) >= ROUNDING, overshoots, 0.0),
+            warned=~(percentile <= self.warned_above) | (farthest > FAR_VALUE).any(axis=1),
+            refused=~(distance <= refused_above) | (farthest > IMPOSSIBLE_VALUE).any(axis=1),
+            outside=outside,
         )
 
     def ranges(self, scale: str) -> ScaleReference:

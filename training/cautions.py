@@ -10,7 +10,7 @@ from training.gate import PASSED
 from training.metrics import gain_of_genes
 from training.model import PrognosticModel, Variant
 from training.profiles import Patients, listed
-from training.scorable import distance_warning
+from training.scorable import distance_warning, far_values_warning
 from training.scores import CLINICAL, GENES_ONLY, Scores
 
 _SIMULATED = "SIMULATED: this model was trained on simulated patients; its figures say nothing of a real one."
@@ -32,18 +32,23 @@ class Cautions:
         self._model, self._scores, self._patients = model, scores, patients
         variant = model.variants[scores.variant]
         self._genes = variant.genes
-        self._first = (*_of_model(model, scores.variant, relative_only=relative_only),)
+        self._first = (*_of_figures(model, relative_only=relative_only),)
+        self._gate = (*_of_gate(model, scores.variant),)
         self._variant = (*_of_variant(variant),)
         self._complete = not scores.missing.any()
+        self._past = np.isnan(scores.survival.probability).all(axis=1).tolist()
+        self._warned = [False] * len(scores.rows) if scores.distance is None else scores.distance.warned.tolist()
 
     def of(self, position: int) -> tuple[str, ...]:
         """Return those of the patient at a position of the scores."""
         unknown = self._scores.unknown_clinical[position]
         return (
             *self._first,
-            *([_not_known(unknown)] if unknown else []),
             *self._of_distance(position),
+            *self._gate,
+            *([_not_known(unknown)] if unknown else []),
             *self._variant,
+            *self._of_horizons(position),
             *self._of_genes(position),
             *self._of_clinical(position),
         )
@@ -56,7 +61,8 @@ class Cautions:
             self._scores.unknown_clinical[position],
             self._patients.ignored_clinical.get(row),
             self._patients.layout(row).n_ignored,
-            position if self._is_far(position) else None,
+            position if self._warned[position] else None,
+            self._past[position],
         )
 
     def missing_genes(self, position: int) -> tuple[str, ...]:
@@ -65,15 +71,20 @@ class Cautions:
             return ()
         return tuple(self._genes[j] for j in np.flatnonzero(self._scores.missing[position]))
 
-    def _is_far(self, position: int) -> bool:
-        distance = self._scores.distance
-        return distance is not None and bool(distance.warned[position])
-
     def _of_distance(self, position: int) -> Iterator[str]:
         distance = self._scores.distance
-        if distance is not None and distance.warned[position]:
-            outside = distance.genes_outside(position)
-            yield distance_warning(distance.applicability, float(distance.percentile[position]), outside)
+        if distance is None or not self._warned[position]:
+            return
+        percentile = float(distance.percentile[position])
+        if not percentile <= distance.applicability.warned_above:
+            yield distance_warning(distance.applicability, percentile, distance.genes_outside(position))
+        far = distance.far_genes(position)
+        if far:
+            yield far_values_warning(far)
+
+    def _of_horizons(self, position: int) -> Iterator[str]:
+        if self._past[position]:
+            yield "the patient has survived every horizon that is answered: ask for later ones in horizons_months."
 
     def _of_genes(self, position: int) -> Iterator[str]:
         missing = self.missing_genes(position)
@@ -93,7 +104,7 @@ def _not_known(columns: tuple[str, ...]) -> str:
     return f"clinical covariates not known: {', '.join(columns)}; the genes-only model answered."
 
 
-def _of_model(model: PrognosticModel, variant: str, *, relative_only: bool) -> Iterator[str]:
+def _of_figures(model: PrognosticModel, *, relative_only: bool) -> Iterator[str]:
     if relative_only:
         yield (
             f"z-scores against another reference than the model's ({model.zscore_reference}): the figures rank "
@@ -101,6 +112,9 @@ def _of_model(model: PrognosticModel, variant: str, *, relative_only: bool) -> I
         )
     if model.simulated:
         yield _SIMULATED
+
+
+def _of_gate(model: PrognosticModel, variant: str) -> Iterator[str]:
     # Name the clauses of the gate that the model has not passed, and say where it judged the other variant.
     missed = [f"{clause}: {verdict} ({figure})" for clause, verdict, figure in model.gate if verdict != PASSED]
     if missed and not model.champion_earned:

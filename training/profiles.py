@@ -25,8 +25,9 @@ Integers = NDArray[np.int64]
 type ClinicalValue = float | str | None
 
 SHOWN = 5
-#: Lists of identifiers whose meaning is kept: those of one pipeline are the same for every patient.
-LAYOUTS_KEPT = 32
+#: Lists of identifiers whose meaning is kept, and how many identifiers in all: those of one pipeline are the same for
+#: every patient, and a stranger may send any.
+LAYOUTS_KEPT, IDENTIFIERS_KEPT = 32, 200_000
 #: Characters of a clinical word whose meaning is kept.
 LONGEST_KEPT = 32
 PARSERS = {"age": parse_age, "sex": parse_sex, "stage": parse_stage, "grade": parse_grade}
@@ -128,7 +129,7 @@ class PatientReader:
         known = self._layouts.get(identifiers)
         if known is None:
             known = self._layouts[identifiers] = _layout_of(self.model, identifiers)
-            while len(self._layouts) > LAYOUTS_KEPT:
+            while len(self._layouts) > LAYOUTS_KEPT or sum(map(len, self._layouts)) > IDENTIFIERS_KEPT:
                 self._layouts.popitem(last=False)
         return known
 
@@ -234,11 +235,22 @@ class PatientReader:
         faults: dict[int, str] = {}
         for i, profile in enumerate(profiles):
             try:
-                rows.append({k: parse_clinical(k, v) for k, v in (profile.clinical or {}).items()})
+                rows.append(_parsed_clinical(profile.clinical or {}))
             except ClinicalError as error:
                 faults[i] = str(error)
                 rows.append({})
         return rows, faults
+
+
+def _parsed_clinical(clinical: Mapping[str, ClinicalValue]) -> dict[str, ClinicalValue]:
+    parsed: dict[str, ClinicalValue] = {}
+    for sent, value in clinical.items():
+        name = sent.strip().lower()
+        name = name if name in PARSERS else sent
+        if name in parsed:
+            raise ClinicalError(f"{name} is sent twice, under names that differ in case or blanks; send it once.")
+        parsed[name] = parse_clinical(name, value)
+    return parsed
 
 
 def parse_clinical(name: str, value: ClinicalValue) -> ClinicalValue:

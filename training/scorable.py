@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from training.applicability import Applicability
+from training.applicability import IMPOSSIBLE_VALUE, Applicability
 
 Floats = NDArray[np.float64]
 
 #: Share of the model's weight that may be missing: with more, what is estimated outweighs what was measured.
 MISSING_WEIGHT_MAX = 0.5
-#: No remedy leaves out more than this share of a profile's genes: then the profile is at fault, not a few genes.
-LEFT_OUT_MAX = 0.5
+#: No remedy leaves out more than this share of a profile's genes: then the profile is at fault, not a few genes, and
+#: without those that tell it from the cohort it would pass for one of the cohort's.
+LEFT_OUT_MAX = 0.1
 #: Room for the rounding of a sum of shares.
 ROUNDING = 1e-9
 #: Genes that a sentence names before it counts the others.
@@ -72,11 +73,17 @@ def smallest_omission(applicability: Applicability, values: Floats) -> list[str]
     Returns
     -------
     list of str or None
-        In turn the gene without which the distance falls most, so a good set and not surely the smallest; empty where
-        the profile is not refused, None where leaving out `LEFT_OUT_MAX` of its genes does not suffice.
+        First the values that cannot be, then in turn the gene without which the distance falls most, so a good set and
+        not surely the smallest; empty where the profile is not refused, None where leaving out `LEFT_OUT_MAX` of its
+        genes does not suffice.
     """
-    left, omitted = values.copy(), list[int]()
     most = int(LEFT_OUT_MAX * np.count_nonzero(~np.isnan(values)))
+    outside = applicability.judge(values[np.newaxis]).outside[0]
+    omitted: list[int] = np.flatnonzero(np.abs(outside) > IMPOSSIBLE_VALUE).tolist()
+    left = values.copy()
+    left[omitted] = np.nan
+    if len(omitted) > most:
+        return None
     while applicability.judge(left[np.newaxis]).refused[0]:
         if len(omitted) >= most:
             return None
@@ -120,14 +127,27 @@ def distance_refusal(outside: Sequence[str], omission: Sequence[str] | None) -> 
         What `smallest_omission` returned.
     """
     where = f"too far from the reference cohort for a figure to mean anything{_outside(outside)}"
+    check = (
+        "check the cancer type, that each value stands at its own gene's name, the scale and the z-scores' reference"
+    )
     if omission is None:
-        mend = (
-            "no few genes explain it, so the whole profile is in question: check the scale, the z-scores' reference, "
-            "that each value stands at its own gene's name, and the cancer type"
-        )
-    else:
-        mend = f"correct or leave out {_all(omission)} and it can be scored"
-    return f"{where}; {mend}."
+        return f"{where}; no few genes explain it, so the whole profile is in question: {check}."
+    return (
+        f"{where}; {check}. Only where these are right and single values are wrong: with {_all(omission)} corrected or "
+        "left out it can be scored."
+    )
+
+
+def far_values_warning(genes: Sequence[str]) -> str:
+    """Return the sentence for values far beyond all that the reference cohort had.
+
+    Parameters
+    ----------
+    genes : sequence of str
+        The farthest first.
+    """
+    lie = "one value lies" if len(genes) == 1 else f"{len(genes)} values lie"
+    return f"{lie} far beyond all that the reference cohort had: {_listed(genes)}; check how they came about."
 
 
 def missing_weight_refusal(

@@ -38,7 +38,18 @@ def score_table(of: ScoredPatients, rows: NDArray[np.int64]) -> pa.Table:
             numbers[name][scores.rows] = values
     # pyarrow's `from_pandas` reads NaN as null: an empty cell, not a word.
     columns |= {name: pa.array(values, from_pandas=True) for name, values in numbers.items()}
-    ordered = ["row", "id", "variant", *numbers, "risk_group", "missing_genes", "relative_only", "warnings", "error"]
+    ordered = [
+        "row",
+        "id",
+        "variant",
+        *numbers,
+        "risk_group",
+        "missing_genes",
+        "genes_outside",
+        "relative_only",
+        "warnings",
+        "error",
+    ]
     return pa.table({name: columns[name] for name in ordered})
 
 
@@ -61,20 +72,32 @@ def _numbers(scores: Scores, wanted: Wanted) -> Mapping[str, Floats]:
 
 def _words(of: ScoredPatients) -> dict[str, Any]:
     n, scored = len(of.patients.ids), of.scored
-    names = ("variant", "risk_group", "missing_genes", "warnings", "error")
+    names = ("variant", "risk_group", "missing_genes", "genes_outside", "warnings", "error")
     words: dict[str, list[str | None]] = {name: [None] * n for name in names}
     for row, fault in scored.faults.items():
         words["error"][row] = str(fault)
     for scores in scored.by_variant:
-        cautions = Cautions(of.model, scores, of.patients, relative_only=of.relative_only)
-        # Most patients of a file lack the same genes and are warned of the same.
-        texts: dict[tuple[object, ...], tuple[str, str]] = {}
+        texts = _texts(of, scores)
         groups = np.minimum(scores.risk_percentile * 3 / 100, 2).astype(np.int64).tolist()
-        for position, row in enumerate(scores.rows.tolist()):
-            key = cautions.key(position)
-            if key not in texts:
-                texts[key] = " ".join(cautions.missing_genes(position)), BETWEEN.join(cautions.of(position))
-            words["missing_genes"][row], words["warnings"][row] = texts[key]
-            words["variant"][row], words["risk_group"][row] = scores.variant, RISK_GROUPS[groups[position]]
+        for row, group, text in zip(scores.rows.tolist(), groups, texts, strict=True):
+            words["missing_genes"][row], words["genes_outside"][row], words["warnings"][row] = text
+            words["variant"][row], words["risk_group"][row] = scores.variant, RISK_GROUPS[group]
     relative = [None if error is not None else of.relative_only for error in words["error"]]
     return {**{name: pa.array(cells, pa.string()) for name, cells in words.items()}, "relative_only": relative}
+
+
+def _texts(of: ScoredPatients, scores: Scores) -> list[tuple[str, str, str]]:
+    """Return the missing genes, those outside and the warnings of each patient, in words."""
+    cautions = Cautions(of.model, scores, of.patients, relative_only=of.relative_only)
+    distance = scores.distance
+    outside = np.zeros(len(scores.rows), dtype=np.bool_) if distance is None else distance.outside.any(axis=1)
+    # Most patients of a file lack the same genes and are warned of the same.
+    known: dict[tuple[object, ...], tuple[str, str]] = {}
+    texts = []
+    for position, is_outside in enumerate(outside.tolist()):
+        key = cautions.key(position)
+        if key not in known:
+            known[key] = " ".join(cautions.missing_genes(position)), BETWEEN.join(cautions.of(position))
+        genes = " ".join(distance.genes_outside(position)) if distance is not None and is_outside else ""
+        texts.append((known[key][0], genes, known[key][1]))
+    return texts

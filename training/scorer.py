@@ -218,6 +218,7 @@ class Scorer:
             missing=np.isnan(of.known[:, ready.used]),
             unknown_clinical=tuple(tuple(compress(read, row)) for row in of.unknown.tolist()),
             distance=of.distance,
+            gene_scores=of.known,
         )
 
     def _cohort(self, days: Floats, survived: Floats) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.cohort import DAYS_PER_MONTH
-from training.applicability import Applicability
+from training.applicability import FAR_VALUE, Applicability
 from training.profiles import ProfileError
 from training.survival_bands import MedianSurvival, SurvivalBands
 
@@ -56,6 +56,7 @@ class Distance:
     percentile : array
         Among the cohort's own patients, each held back.
     warned : array of bool
+        Of the percentile, or of a single value.
     outside : array, shape (n_patients, n_genes)
         By how much each of the applicability's genes lies outside of the cohort's range; 0 within.
     """
@@ -68,6 +69,11 @@ class Distance:
     def genes_outside(self, position: int) -> tuple[str, ...]:
         """Return a patient's genes outside of the range, the farthest first."""
         return genes_outside(self.applicability, self.outside[position])
+
+    def far_genes(self, position: int) -> tuple[str, ...]:
+        """Return those of them of which one alone is warned of."""
+        outside = self.outside[position]
+        return genes_outside(self.applicability, np.where(np.abs(outside) > FAR_VALUE, outside, 0.0))
 
 
 def genes_outside(applicability: Applicability, outside: Floats) -> tuple[str, ...]:
@@ -106,6 +112,8 @@ class Scores:
         What the fuller variant would have had to know.
     distance : Distance or None
         None where the model's bundle knows no reference.
+    gene_scores : array, shape (n_patients, n_read)
+        Normal scores of all genes of the variant's feature state; NaN where missing.
     """
 
     variant: str
@@ -120,6 +128,7 @@ class Scores:
     missing: Bools
     unknown_clinical: tuple[tuple[str, ...], ...]
     distance: Distance | None
+    gene_scores: Floats
 
 
 @dataclass(frozen=True, eq=False)

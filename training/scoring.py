@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,8 @@ __all__ = [
 
 #: A request's word for z-scores against its own patients.
 OWN_REFERENCE = "own"
+#: The normal score of the 99th percentile.
+EXTREME_SCORE = 2.3263478740408408
 
 
 @dataclass(slots=True)
@@ -65,11 +68,15 @@ class MedianAnswer:
 
 @dataclass(slots=True)
 class DistanceAnswer:
-    """How far a profile is from the reference cohort: a percentile among its own patients, and what lies outside."""
+    """How far a profile is from the reference cohort: percentiles among its own patients, and what lies outside.
+
+    `gene_percentiles` are of genes below the 1st or above the 99th: share of the cohort's patients with a lower value.
+    """
 
     joint_percentile: float
     warned_above: float
     genes_outside: tuple[str, ...]
+    gene_percentiles: Mapping[str, float]
 
 
 @dataclass(slots=True)
@@ -248,8 +255,8 @@ def wanted_of(model: PrognosticModel, horizons_months: Sequence[float] | None, *
     refused = [horizon for horizon in horizons_months if not 0 < horizon <= model.horizon_months_max]
     if refused:
         raise RequestError(
-            f"{model.name}: survival at {refused[0]:g} months cannot be answered; the last time with enough patients "
-            f"at risk is {model.horizon_months_max:g} months (horizon_months_max), and a horizon is above 0.",
+            f"{model.name}: survival at {refused[0]:.12g} months cannot be answered; the last time with enough patients "
+            f"at risk is {model.horizon_months_max:.12g} months (horizon_months_max), and a horizon is above 0.",
             field="horizons_months",
         )
     asked = tuple(float(horizon) for horizon in horizons_months)
@@ -263,7 +270,7 @@ def _answers(of: ScoredPatients, scores: Scores) -> Iterator[PatientScore]:
     variant = model.variants[scores.variant]
     covariates = [variant.features.covariates[j].name for j in variant.fitted.columns]
     survival, medians = _survival(scores, of.wanted), _medians(scores, model.horizon_months_max)
-    contributions = _contributions(covariates, scores)
+    contributions, extreme = _contributions(covariates, scores), _extreme_genes(variant.features.genes, scores)
     figures = zip(scores.rows.tolist(), scores.linear_predictor.tolist(), scores.risk_percentile.tolist(), strict=True)
     for position, (row, linear_predictor, percentile) in enumerate(figures):
         layout = patients.layout(row)
@@ -281,7 +288,7 @@ def _answers(of: ScoredPatients, scores: Scores) -> Iterator[PatientScore]:
             missing_genes=cautions.missing_genes(position),
             resolved_genes=layout.renamed,
             ignored_genes=layout.n_ignored,
-            distance=_distance(scores, position),
+            distance=_distance(scores, position, extreme[position]),
             relative_only=relative_only,
             warnings=cautions.of(position),
         )
@@ -330,12 +337,21 @@ def _contributions(covariates: Sequence[str], scores: Scores) -> list[dict[str, 
     return [dict(zip(*row, strict=True)) for row in zip(names.tolist(), values.tolist(), strict=True)]
 
 
-def _distance(scores: Scores, position: int) -> DistanceAnswer | None:
+def _extreme_genes(genes: Sequence[str], scores: Scores) -> list[dict[str, float]]:
+    """Return the percentile of each patient's genes that lie beyond `EXTREME_SCORE`."""
+    found: list[dict[str, float]] = [{} for _ in scores.rows]
+    rows, columns = np.nonzero(np.abs(scores.gene_scores) > EXTREME_SCORE)
+    for row, column, score in zip(rows.tolist(), columns.tolist(), scores.gene_scores[rows, columns], strict=True):
+        found[row][genes[column]] = 50.0 * math.erfc(-score / math.sqrt(2.0))
+    return found
+
+
+def _distance(scores: Scores, position: int, extreme: Mapping[str, float]) -> DistanceAnswer | None:
     distance = scores.distance
     if distance is None:
         return None
-    percentile = float(distance.percentile[position])
-    return DistanceAnswer(percentile, distance.applicability.warned_above, distance.genes_outside(position))
+    percentile, warned_above = float(distance.percentile[position]), distance.applicability.warned_above
+    return DistanceAnswer(percentile, warned_above, distance.genes_outside(position), extreme)
 
 
 def _with_none(table: NDArray[np.float64]) -> list[Any]:
