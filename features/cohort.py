@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from features import endpoints
 from features.errors import CohortError
 from features.ledger import Ledger
-from features.scales import SCALES
+from features.scale_names import SCALES
 
 ENDPOINTS = endpoints.ENDPOINTS
 SIMULATED_PREFIX = "SIMULATED-"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from features.errors import CohortError, ScaleError
 from features.ledger import Ledger
-from features.scales import SCALES
+from features.scale_names import SCALES
 
 #: Raw before log before z: what has lost least comes first.
 PREFERENCE = (

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from features.errors import ScaleError
 from features.normal_scores import NormalScoreReference
-from features.scales import LOGARITHM_MAX, LOGARITHMS, ROUNDING, SCALES, convert, convertible, floor
+from features.scale_names import SCALES
+from features.scales import LOGARITHM_MAX, LOGARITHMS, ROUNDING, convert, convertible, floor
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -6,19 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import ScaleError
+from features.scale_names import SCALES
 
-SCALES = (
-    "log2_tpm_1",
-    "log2_tpm_0001",
-    "log2_rsem_1",
-    "log2_fpkm_uq_1",
-    "tpm",
-    "rsem",
-    "fpkm_uq",
-    "counts",
-    "microarray_log2",
-    "zscore",
-)
 #: Each logarithmic scale: the scale under the logarithm, and what is added before it is taken.
 LOGARITHMS = {
     "log2_tpm_1": ("tpm", 1.0),

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from features.endpoints import ENDPOINTS
-from features.scales import SCALES
+from features.scale_names import SCALES
 from serving.evidence_block import CitationBlock, EvidenceBlock
 from serving.result_schemas import Result
 from serving.wire import Wire
@@ -111,6 +111,14 @@ class CovariateBlock(Wire):
     column: str | None = Field(description="The clinical covariate that it belongs to.")
 
 
+class CoverageBlock(Wire):
+    """How often 95 % intervals of this kind of learner held the true survival of new, simulated patients."""
+
+    nominal: Probability
+    measured: Probability = Field(description="Mean over the horizons; below `nominal` the intervals are too narrow.")
+    words: str = Field(description="At each horizon, with its own interval, and how it was measured.")
+
+
 class VariantBlock(Wire):
     """One of the two twins of a model, and its out-of-fold figures."""
 
@@ -119,6 +127,9 @@ class VariantBlock(Wire):
     clinical: list[str] = Field(description="The clinical covariates that it reads.")
     covariates: dict[str, CovariateBlock] = Field(description="By the name that they have in `contributions`.")
     metrics: dict[str, Figure] = Field(description="Out-of-fold; `concordance_harrell`, `concordance_uno`, …")
+    interval_coverage: CoverageBlock | None = Field(
+        description="null where it was not measured for the learner, or answers have no interval."
+    )
 
 
 class GateClause(Wire):
