@@ -36,11 +36,14 @@ class Outcome:
     n_scored, n_failed : int
     failures : tuple of (row, id, what is wrong)
         The first of them.
+    passed_over : tuple of str
+        Columns that bear another name of a gene, but hold words: they were not read.
     """
 
     n_scored: int
     n_failed: int
     failures: tuple[tuple[int, str, str], ...]
+    passed_over: tuple[str, ...] = ()
 
 
 class Writer(Protocol):
@@ -127,9 +130,7 @@ def write_scores(
             n_failed += block.n_failed
             n_scored += len(block.rows) - block.n_failed
             failures += list(block.failures())[: TOLD - len(failures)]
-            yield Outcome(n_scored, n_failed, tuple(failures))
-        if not n_scored + n_failed:
-            raise ResultFileError(f"{source.name}: holds no patient.")
+            yield Outcome(n_scored, n_failed, tuple(failures), block.passed_over)
 
 
 @contextmanager
@@ -150,7 +151,8 @@ def _written_whole(target: Path) -> Iterator[Writer]:
 
 
 def words_of(outcome: Outcome) -> list[str]:
-    """Return what the terminal is told of the rows that failed."""
-    told = [f"row {row}: {fault}" for row, _, fault in outcome.failures]
-    more = outcome.n_failed - len(told)
+    """Return what the terminal is told of the columns that were passed over and the rows that failed."""
+    told = [f"column {name!r} holds words, and was not read as a gene" for name in outcome.passed_over]
+    told += [f"row {row}: {fault}" for row, _, fault in outcome.failures]
+    more = outcome.n_failed - len(outcome.failures)
     return [*told, *([f"… and {more:,} more; the column error of the results names all"] if more else [])]

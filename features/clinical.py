@@ -15,6 +15,11 @@ STAGES = ("I", "II", "III", "IV")
 GRADES = ("G1", "G2", "G3", "G4")
 AGE_MAX_YEARS = 120.0
 
+#: A number as text: ASCII, and nothing that Python's float takes beside, such as 6_1 and inf.
+DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# A column of whole numbers with a gap is written as 3.0.
+_WHOLE = re.compile(r"\A([0-9]+)\.0+\Z")
+
 _SEXES = {"female": "female", "f": "female", "woman": "female", "male": "male", "m": "male", "man": "male"}
 _ARABIC = {"1": "I", "2": "II", "3": "III", "4": "IV"}
 _STAGE = re.compile(
@@ -54,10 +59,9 @@ def parse_age(value: ClinicalValue) -> float | None:
     text = _known_text(value, "age")
     if text is None:
         return None
-    try:
-        age = float(text)
-    except ValueError:
-        raise ClinicalError("age must be a number of years from 0 to 120, or empty; it is a word.") from None
+    if not DECIMAL.fullmatch(text):
+        raise ClinicalError("age must be a number of years from 0 to 120, or empty; it is a word.")
+    age = float(text)
     if not 0.0 <= age <= AGE_MAX_YEARS:
         raise ClinicalError(f"age must be a number of years from 0 to 120; it is {'below' if age < 0 else 'above'}.")
     return age
@@ -150,9 +154,8 @@ def _known_text(value: ClinicalValue, what: str) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ClinicalError(f"{what} must be a number or a word, not {_kind(value)}.")
-    # A whole number may arrive as 3.0, from a column that has gaps.
     text = f"{value:.17g}" if isinstance(value, float) else str(value).strip().lower()
-    return None if is_missing_word(text) else " ".join(text.split())
+    return None if is_missing_word(text) else _WHOLE.sub(r"\1", " ".join(text.split()))
 
 
 def _kind(value: object) -> str:

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.errors import PrognosisError
 
 Floats = NDArray[np.float64]
 
-#: Patients in a block of a file of columns.
+#: Patients in a block.
 BLOCK_ROWS = 8192
+#: Columns of a file: more than probes of any array, fewer than would fill the memory with their names.
+MOST_COLUMNS = 2**20
+#: Patients that even the smallest file may have; further ones need a byte each.
+ROWS_OF_ANY_FILE = 1_000_000
 
 
 class ProfileFileError(PrognosisError):
@@ -47,14 +50,32 @@ class Block:
 
 
 class ProfileFile(Protocol):
-    """A file of patients, one a row."""
+    """A file of patients, one a row.
+
+    What a row means depends on that row alone: a fault in one changes nothing of another.
+    """
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of all columns but the first, which holds the ids."""
+        """The names of all columns but the one that holds the ids."""
+
+    @property
+    def gene_positions(self) -> Sequence[int]:
+        """Which of the columns may be genes."""
+
+    @property
+    def clinical_positions(self) -> Sequence[int]:
+        """Which of the columns may be clinical covariates."""
 
     def blocks(self, numbers: Sequence[int], words: Sequence[int]) -> Iterator[Block]:
         """Yield the patients in order, of them the columns at these positions.
+
+        Parameters
+        ----------
+        numbers : sequence of int
+            Among `gene_positions`.
+        words : sequence of int
+            Among either.
 
         Raises
         ------
@@ -63,20 +84,15 @@ class ProfileFile(Protocol):
         """
 
 
-def numbers_of(column: pa.ChunkedArray | pa.Array) -> Floats:
-    """Return an Arrow column as numbers; NaN where empty."""
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+def require_plausible(name: str, *, n_rows: int, n_columns: int, n_bytes: int) -> None:
+    """Refuse a table whose stated size its file cannot hold.
 
-
-def stacked(columns: Sequence[Floats], n_rows: int) -> Floats:
-    """Return columns side by side; there may be none."""
-    return np.column_stack(columns) if columns else np.empty((n_rows, 0))
-
-
-def word_of(value: Any) -> Any:
-    """Return a cell as clinical readers take it; None where it is empty."""
-    if value is None or (isinstance(value, float) and np.isnan(value)):
-        return None
-    if isinstance(value, str):
-        return value.strip() or None
-    return value.item() if isinstance(value, np.generic) else value
+    Raises
+    ------
+    ProfileFileError
+        If it has more columns than `MOST_COLUMNS`, or more rows than bytes beyond `ROWS_OF_ANY_FILE`.
+    """
+    if n_columns > MOST_COLUMNS:
+        raise ProfileFileError(f"{name}: has {n_columns} columns, {MOST_COLUMNS} at most are read; keep the genes.")
+    if n_rows > ROWS_OF_ANY_FILE + n_bytes:
+        raise ProfileFileError(f"{name}: states {n_rows} patients in {n_bytes} bytes; divide it, or write it anew.")

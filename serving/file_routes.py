@@ -132,13 +132,17 @@ def _lines(served: ServedModel, blocks: Iterator[ScoredBlock]) -> Iterator[tuple
     """Yield the model, a line for each patient, and how many there were: without the last, something was lost."""
     model = b'{"model":' + served.rendered.block_json + b"}" + _AFTER
     n_patients = n_failed = 0
+    passed_over: tuple[str, ...] = ()
     for block in blocks:
         answers = zip(block.rows.tolist(), block.patients.ids, block.answers(), strict=True)
         lines = b"".join(orjson.dumps(answer_line(*each)) + _AFTER for each in answers)
         n_patients, n_failed = n_patients + len(block.rows), n_failed + block.n_failed
+        passed_over = block.passed_over
         yield block, model + lines
         model = b""
-    summary = {"patients": n_patients, "scored": n_patients - n_failed, "failed": n_failed}
+    summary: dict[str, Any] = {"patients": n_patients, "scored": n_patients - n_failed, "failed": n_failed}
+    if passed_over:
+        summary["passed_over"] = passed_over
     yield None, model + orjson.dumps({"summary": summary}) + _AFTER
 
 

@@ -28,6 +28,11 @@ class FileSummary(Wire):
     patients: int = Field(ge=0)
     scored: int = Field(ge=0)
     failed: int = Field(ge=0, description="Patients whose lines bear an `error`.")
+    passed_over: list[str] = Field(
+        default=[],
+        description="Columns that bear a previous symbol or an alias of a gene, but hold words, and were not read; "
+        "left out where there are none.",
+    )
 
 
 class SummaryLine(Wire):

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features import profile_files
 from features.profile_blocks import ProfileFileError
 from features.profile_files import format_of, open_profiles
 
@@ -92,17 +91,6 @@ def test_a_word_or_a_short_row_is_the_fault_of_its_row_alone(patients, tmp_path)
     assert table.index.tolist() == ["a", "b", "c, d", "e"]
 
 
-def test_a_file_of_many_blocks_is_read_whole_and_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(profile_files, "BLOCK_BYTES", 200)
-    table = pd.DataFrame({"id": [f"p{i}" for i in range(500)], "CD44": np.arange(500.0)})
-    table.to_csv(tmp_path / "p.csv", index=False)
-    blocks = list(open_profiles(tmp_path / "p.csv").blocks([0], []))
-    assert len(blocks) > 10
-    assert [name for block in blocks for name in block.ids] == table["id"].tolist()
-    np.testing.assert_array_equal(np.concatenate([block.numbers[:, 0] for block in blocks]), table["CD44"])
-    np.testing.assert_array_equal(np.concatenate([block.rows for block in blocks]), np.arange(1, 501))
-
-
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -127,10 +115,11 @@ def test_a_file_that_was_cut_off_is_refused(patients, tmp_path):
         all_of(open_profiles(tmp_path / "p.csv.gz"))
 
 
-def test_words_in_a_parquet_file_are_refused_by_column(patients, tmp_path):
-    patients.assign(CD44=["x", "y", "z"]).to_parquet(tmp_path / "p.parquet")
-    with pytest.raises(ProfileFileError, match="column 'CD44' holds words"):
-        all_of(open_profiles(tmp_path / "p.parquet"))
+def test_words_in_a_parquet_column_are_faults_of_their_rows_as_in_text(patients, tmp_path):
+    patients.assign(CD44=["1.5", "high", "NA"]).to_parquet(tmp_path / "p.parquet")
+    table, faults, _ = all_of(open_profiles(tmp_path / "p.parquet"))
+    assert faults == {2: "column 'CD44' holds a word where a number must stand."}
+    np.testing.assert_array_equal(table["CD44"], [1.5, np.nan, np.nan])
 
 
 def test_a_missing_file_is_refused_without_a_trace(tmp_path):

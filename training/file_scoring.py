@@ -43,9 +43,12 @@ class ScoredBlock(ScoredPatients):
     ----------
     rows : array of int, shape (n_patients,)
         Where each stands in the file, from 1, the header not counted.
+    passed_over : tuple of str
+        The file's columns that bear a previous symbol or an alias of a gene, but hold words: they are not read.
     """
 
     rows: NDArray[np.int64]
+    passed_over: tuple[str, ...] = ()
 
     def failures(self) -> Iterator[tuple[int, str, str]]:
         """Yield row, id and what is wrong, of every patient that could not be scored."""
@@ -67,7 +70,7 @@ def score_file(model: PrognosticModel, file: ProfileFile, asked: Asked) -> Itera
     RequestError
         If the scale, its reference or a horizon cannot be answered by this model.
     ProfileFileError
-        If the file holds no gene of the model, or turns out damaged.
+        If the file holds no patient or no gene of the model, or turns out damaged.
     """
     relative_only = check_scale(model, asked.scale, asked.zscore_reference)
     wanted = wanted_of(model, asked.horizons_months, contributions=asked.contributions)
@@ -76,6 +79,8 @@ def score_file(model: PrognosticModel, file: ProfileFile, asked: Asked) -> Itera
 
     def blocks() -> Iterator[ScoredBlock]:
         for rows, patients in read.patients():
-            yield ScoredBlock(model, patients, scorer.score(patients, wanted), wanted, relative_only, rows)
+            yield ScoredBlock(
+                model, patients, scorer.score(patients, wanted), wanted, relative_only, rows, read.passed_over
+            )
 
     return blocks()
