@@ -11,7 +11,7 @@ from typing import NamedTuple
 from starlette.types import Scope
 
 from serving import meters
-from serving.binding import is_loopback
+from serving.own_machine import require_own_machine
 from serving.problems import ProblemError
 from serving.rate_limits import RateLimits, Refusal
 from serving.settings import Settings
@@ -84,8 +84,8 @@ class Guard:
         Raises
         ------
         ProblemError
-            401 without a token, 403 where there are none and the request came from elsewhere, 414 or 431 if address
-            or headers are too long, 429 if the token asked for too much.
+            401 without a token, 403 or 421 where there are none and the request came from elsewhere, 414 or 431 if
+            address or headers are too long, 429 if the token asked for too much.
         """
         _require_bounded(scope, head)
         if scope["path"] in OPEN_PATHS:
@@ -103,7 +103,7 @@ class Guard:
 
     def _holder(self, scope: Scope, authorization: bytes | None) -> str | None:
         if self._tokens is None:
-            _require_own_machine(scope)
+            require_own_machine(scope)
             return None
         secret = presented_secret(authorization) if authorization is not None else None
         holder = self._tokens.holder(secret) if secret is not None else None
@@ -124,14 +124,6 @@ def _require_bounded(scope: Scope, head: RequestHead) -> None:
     if head.size > _LARGEST_HEADERS or len(scope["headers"]) > _MOST_HEADERS:
         detail = f"headers may be {_MOST_HEADERS} and have {_LARGEST_HEADERS} bytes at most; send fewer."
         raise ProblemError("headers-too-large", detail)
-
-
-def _require_own_machine(scope: Scope) -> None:
-    # However the service was started: without tokens it answers where only this machine reaches it.
-    server = scope.get("server")
-    if server and server[1] is not None and not is_loopback(server[0]):
-        detail = "make a token with 'prognosis token new NAME' where the service runs, and start it again."
-        raise ProblemError("not-guarded", detail)
 
 
 def _token_needed(authorization: bytes | None) -> ProblemError:

@@ -61,8 +61,9 @@ horizon past the follow-up, values that contradict the scale, too many genes mis
 not described is refused where it could be meant to change the answer.
 
 **Tokens.** A service that other machines reach asks for a token, as bearer or as the password of HTTP Basic; one that
-only its own machine reaches may run without. Every answer bears `X-Request-Id`: the one that was sent, if it is up to
-64 letters, digits, dots, `_` or `-`, else a new one; the service's log has it too."""
+only its own machine reaches may run without, and then answers neither proxies nor pages from elsewhere. Every answer
+bears `X-Request-Id`: the one that was sent, if it is up to 64 letters, digits, dots, `_` or `-`, else a new one; the
+service's log has it too."""
 _TAGS = {
     "scores": "Patients in, survival out.",
     "models": "What answers, and how good it is.",

@@ -17,7 +17,7 @@ EVERYWHERE = (
     "timeout",
 )
 #: What an address that asks for a token may answer.
-GUARDED = ("token-needed", "not-guarded", "too-many-requests")
+GUARDED = ("token-needed", "not-guarded", "foreign-page", "foreign-host", "too-many-requests")
 #: What an address that takes a body may answer.
 TAKES_BODY = ("upload-timeout", "unsupported-media-type")
 
@@ -25,6 +25,11 @@ _DETAILS: Mapping[str, tuple[str, str | None]] = {
     "malformed-request": ("the body is not JSON: Expecting value at line 1, column 1.", None),
     "token-needed": ("no token was sent; send one as 'Authorization: Bearer TOKEN', or …", "Authorization"),
     "not-guarded": ("make a token with 'prognosis token new NAME' where the service runs, and start it again.", None),
+    "foreign-page": (
+        "a page from elsewhere sent this; ask from the service's own page or from a program, or …",
+        "Origin",
+    ),
+    "foreign-host": ("a service without tokens is asked as 127.0.0.1, [::1] or localhost; ask so, or …", "Host"),
     "no-such-model": ("no model for cancer type 'KIRP'; available: KIRC.", "cancer_type"),
     "upload-timeout": ("the body of the request did not arrive within 30 s; send it faster, or …", None),
     "body-too-large": ("a request may have 67108864 bytes at most; send fewer profiles, or …", None),
@@ -39,8 +44,8 @@ _DETAILS: Mapping[str, tuple[str, str | None]] = {
     "timeout": ("no answer within 30 s; send fewer profiles at once.", None),
     "not-found": ("nothing is offered here; `/docs.json` describes what is.", None),
 }
-#: Its status is `invalid-request`'s too, and no operation has the one without the other.
-_NEVER_ALONE = "not-scorable"
+#: Each has its status with another, and no operation has the one without the other.
+_NEVER_ALONE = frozenset({"not-scorable", "not-guarded", "foreign-page"})
 _REQUEST_ID = {
     "X-Request-Id": {
         "description": "Of this exchange; the service's log has it too.",
@@ -90,7 +95,7 @@ def failures(kinds: Iterable[str]) -> dict[str, Any]:
 
 def shared_responses() -> dict[str, Any]:
     """Return the problems that `failures` refers to, by kind."""
-    return {kind: _problem([kind]) for kind in _DETAILS if kind != _NEVER_ALONE}
+    return {kind: _problem([kind]) for kind in _DETAILS if kind not in _NEVER_ALONE}
 
 
 def _reference(kind: str) -> dict[str, str]:

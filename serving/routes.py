@@ -97,9 +97,10 @@ def fhir_body(snapshot: Snapshot, body: bytes) -> bytes:
 
 
 def _require_json(request: Request) -> None:
-    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    # Stated, not assumed: what states nothing, or plain text, any page on the web may have sent.
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        detail = f"send the request as Content-Type application/json, not {media_type[:80] or 'an empty one'}."
+        detail = f"send the request as Content-Type application/json, not {media_type[:80] or 'without one'}."
         raise ProblemError("unsupported-media-type", detail, field="Content-Type")
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":

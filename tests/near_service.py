@@ -39,7 +39,7 @@ class NearService:
         installation = replace(INSTALLATION, **settings)
         self._edge = Edge(Starlette(), desk=lambda: self, installation=installation, write=lambda _: None)
 
-    def ask(self, method: str, path: str, *, base: str = "http://edge", **asked: Any) -> httpx.Response:
+    def ask(self, method: str, path: str, *, base: str = "http://127.0.0.1", **asked: Any) -> httpx.Response:
         """Return the answer to a request."""
 
         async def exchange() -> httpx.Response:

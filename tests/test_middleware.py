@@ -69,7 +69,7 @@ def answer(
     *,
     installation: Settings = OPEN,
     log: list[bytes] | None = None,
-    base: str = "http://edge",
+    base: str = "http://127.0.0.1",
     **asked: Any,
 ) -> httpx.Response:
     """Ask for an address of BentoML's that behaves as the endpoint does."""

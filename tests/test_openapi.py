@@ -212,6 +212,8 @@ REFUSED: dict[str, tuple[int, dict[str, Any]]] = {
     "unknown parameter": (422, {"json": {}, "params": {"endpoint": "OS"}}),
     "large headers": (431, {"json": {}, "headers": {"X-Much": "y" * 40_000}}),
     "from elsewhere": (403, {"json": {}, "base": "http://10.1.2.3:3000"}),
+    "of a page from elsewhere": (403, {"json": {}, "headers": {"Origin": "http://evil.example"}}),
+    "under another name": (421, {"json": {}, "headers": {"Host": "evil.example"}}),
 }
 
 

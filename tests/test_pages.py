@@ -61,7 +61,7 @@ def ask(model: PrognosticModel) -> Ask:
 
     def asked(path: str, **options: Any) -> httpx.Response:
         async def once() -> httpx.Response:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url="http://edge") as http:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url="http://127.0.0.1") as http:
                 return await http.get(path, **options)
 
         return asyncio.run(once())
