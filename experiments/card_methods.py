@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.benchmarks.coverage_tables import coverage_in_words
 from experiments.card_context import origin_of_panel
 from experiments.card_markdown import NOT_ASSESSED, bullets, escaped, number, table
 from experiments.contribution_figures import kept_variant
 from experiments.tripod_ai import to_be_completed
 from features.cohort import ENDPOINTS, days_to_months
 from features.endpoint_advice import endpoint_advice
+from training.interval_coverage import interval_coverage
 from training.metrics import METRICS
 from training.model import Variant
 from training.results import TrainingResult
@@ -91,9 +91,11 @@ def _intervals(result: TrainingResult) -> str:
     variant = kept_variant(result)[1]
     if variant.replicates is None:
         return "Answers have no interval."
+    coverage = interval_coverage(variant.learner)
+    measured = coverage.words if coverage else f"Their coverage was not measured for {variant.learner}."
     return (
         f"Answers have 95 % intervals from {len(variant.replicates)} bootstrap replicates, slope and baseline hazard "
-        f"included. {coverage_in_words(variant.learner)}"
+        f"included. {measured}"
     )
 
 

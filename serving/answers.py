@@ -16,6 +16,7 @@ from serving.schemas import (
     CancerTypeEntry,
     CancerTypes,
     CovariateBlock,
+    CoverageBlock,
     Figure,
     GateClause,
     HazardRatio,
@@ -28,6 +29,7 @@ from serving.schemas import (
     VariantBlock,
 )
 from training.estimate import Estimate
+from training.interval_coverage import NOMINAL, interval_coverage
 from training.model import PrognosticModel, Variant
 from training.scores import CLINICAL, GENES_ONLY
 from training.self_check import require_scoring
@@ -186,7 +188,13 @@ def _variant_block(variant: Variant) -> VariantBlock:
         clinical=list(variant.clinical),
         covariates=_covariates(variant),
         metrics={name: _figure(estimate) for name, estimate in variant.metrics.items()},
+        interval_coverage=_coverage(variant),
     )
+
+
+def _coverage(variant: Variant) -> CoverageBlock | None:
+    found = interval_coverage(variant.learner) if variant.replicates is not None else None
+    return None if found is None else CoverageBlock(nominal=NOMINAL, measured=found.measured, words=found.words)
 
 
 def _covariates(variant: Variant) -> dict[str, CovariateBlock]:

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from experiments.benchmarks.coverage import NUMBERS, Coverage, benchmark_coverage
-from experiments.benchmarks.coverage_tables import WORDS, by_learner, coverage_in_words, markdown, write_coverage
+from experiments.benchmarks.coverage_tables import PUBLISHED, WORDS, by_learner, markdown, quoted, write_coverage
 from training.definition import ReplicatesDefinition
+from training.interval_coverage import MEASURED, interval_coverage
 
 ABOUT = {"created": "2026-01-02", "code_version": "0.1.0+abc", "commit": "", "cancer_type": "SIMULATED-KIRC"}
 ABOUT |= {"trials": 1, "replicates": 20, "replicates_of_trees": 5, "seed": 1, "workers": 1, "seconds": 3}
@@ -56,14 +57,23 @@ def test_tables_are_written_and_a_card_quotes_them(tmp_path):
     text = (tmp_path / "coverage.md").read_text(encoding="utf-8")
     assert text == markdown(found)
     assert "| auto (all learners, weighed) | 12 | 2 | 100 | 0.950 (0.852 to 1.000) | 0.25 | +0.10 | 0.50 |" in text
-    sentence = coverage_in_words("auto", tmp_path / "coverage.csv")
-    assert "2 cohorts of SIMULATED-KIRC" in sentence
-    assert "0.950 (0.852 to 1.000) at 12 months; 0.800 (0.800 to 0.800) at 36 months" in sentence
-    assert "code 0.1.0+abc" in sentence
-    assert "was not measured for pooled_cox" in coverage_in_words("pooled_cox", tmp_path / "coverage.csv")
+    quoted(by_hand().assign(**ABOUT)).to_csv(tmp_path / "quoted.tsv", sep="\t", index=False)
+    coverage = interval_coverage("auto", tmp_path / "quoted.tsv")
+    assert coverage.measured == pytest.approx((0.95 + 0.8) / 2)
+    assert "2 cohorts of SIMULATED-KIRC" in coverage.words
+    assert "0.950 (0.852 to 1.000) at 12 months; 0.800 (0.800 to 0.800) at 36 months" in coverage.words
+    assert "code 0.1.0+abc" in coverage.words
+    assert interval_coverage("pooled_cox", tmp_path / "quoted.tsv") is None
 
 
-def test_every_learner_that_is_measured_has_words_and_what_is_published_is_of_them():
+def test_every_learner_that_is_measured_has_words():
     assert set(NUMBERS) == set(WORDS)
-    for learner in ("penalised_cox", "boosted", "auto"):
-        assert "nominal 0.95" in coverage_in_words(learner)
+
+
+def test_what_answers_quote_is_what_is_published():
+    published, told = quoted(pd.read_csv(PUBLISHED)), pd.read_csv(MEASURED, sep="\t")
+    assert list(told) == list(published)
+    for name, column in published.items():
+        numbers = column.dtype.kind in "fi"
+        assert told[name].tolist() == (pytest.approx(column.tolist()) if numbers else column.tolist())
+    assert all(interval_coverage(learner) is not None for learner in ("penalised_cox", "boosted", "auto"))

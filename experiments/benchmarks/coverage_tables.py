@@ -1,4 +1,4 @@
-"""The coverage of intervals as a table that people read, and as the sentence of a model card."""
+"""The coverage of intervals as a table that people read, and as what cards and answers quote of it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import pandas as pd
 
 from experiments.benchmarks.origin import code_in_words
 from experiments.benchmarks.tables import Z95, write_pair
+from training.interval_coverage import MEASURED
 
 if TYPE_CHECKING:
     # A card needs no simulation.
     from experiments.benchmarks.coverage import Coverage
 
-#: What a card quotes.
+#: What is quoted from.
 PUBLISHED = Path(__file__).resolve().parent.parent / "results" / "coverage.csv"
 WORDS = {
     "penalised_cox": "penalised Cox",
@@ -26,8 +27,11 @@ WORDS = {
 
 
 def write_coverage(found: Coverage, folder: Path) -> None:
-    """Write ``coverage.csv`` and ``coverage.md``."""
-    write_pair("coverage", found.rows.assign(**found.about), markdown(found), folder)
+    """Write ``coverage.csv`` and ``coverage.md``; where they are published, also what cards and answers quote."""
+    rows = found.rows.assign(**found.about)
+    write_pair("coverage", rows, markdown(found), folder)
+    if folder.resolve() == PUBLISHED.parent:
+        quoted(rows).to_csv(MEASURED, sep="\t", index=False)
 
 
 def markdown(found: Coverage) -> str:
@@ -86,19 +90,14 @@ def _summary(rows: pd.DataFrame) -> dict[str, str | float]:
     }
 
 
-def coverage_in_words(learner: str, published: Path = PUBLISHED) -> str:
-    """Say how often the intervals of a learner held the true survival in simulation, and where that stands."""
-    rows = pd.read_csv(published)
-    own = rows[rows["learner"] == learner]
-    if own.empty:
-        return f"Their coverage was not measured for {learner}."
-    shares = "; ".join(f"{_share(row)} at {row['horizon_months']:g} months" for _, row in by_learner(own).iterrows())
-    first = own.iloc[0]
-    return (
-        f"In simulation ({own['cohort'].nunique()} cohorts of {first['cancer_type']}, new patients, nominal 0.95) the "
-        f"intervals of {WORDS[learner]} held the true survival in {shares} "
-        f"(`experiments/results/coverage.md`, {code_in_words(first.to_dict())}); what a real cohort breaks of the "
-        "model's assumptions is not in them."
+def quoted(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what cards and answers quote, one row a learner and horizon; see `training.interval_coverage`."""
+    about = rows.drop_duplicates("learner").set_index("learner")
+    summary = by_learner(rows)[["learner", "horizon_months", "cohorts", "covered", "lower", "upper"]]
+    return summary.assign(
+        words=summary["learner"].map(WORDS),
+        cancer_type=summary["learner"].map(about["cancer_type"]),
+        code=[code_in_words(about.loc[learner].to_dict()) for learner in summary["learner"]],
     )
 
 
