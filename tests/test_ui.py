@@ -5,78 +5,28 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-from service_process import free_port, running_service, wait_for
-
-from serving.launch import launch
-from serving.settings import Settings
-from serving.tokens import add_token
+from page_walk import DARK, PHONE, Site, Walk, opened_browser, opened_page, running_site
+from playwright.sync_api import Browser, Locator, Page, expect
 
 if TYPE_CHECKING:
     from conftest import ModelStore
 
     from training.results import TrainingResult
 
-CHROMIUM = Path("/usr/bin/chromium")
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8").partition("\n")[2]
 #: Values that nothing but the patient of these tests has.
 SECRET_VALUE, SECRET_AGE = "5.318293847", "61.739482"
 
 
-@dataclass
-class Walk:
-    """A page that is open, and what it said and asked."""
-
-    page: Page
-    address: str
-    console: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-
-    def take_example(self) -> None:
-        self.page.click("#take-example")
-        expect(self.page.locator("#profile")).not_to_have_value("")
-
-    def score(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Press the button and return the request that left the page, and its answer."""
-        with self.page.expect_response(lambda response: response.url.endswith("/score")) as awaited:
-            self.page.click("#score")
-        sent, answer = json.loads(awaited.value.request.post_data or ""), awaited.value.json()
-        # The figures are drawn once their place has a width.
-        expect(self.page.locator(".answer .drawing svg")).to_be_visible()
-        return sent, answer
-
-    def open_cohort(self) -> None:
-        self.page.click("#tab-cohort")
-        expect(self.page.locator(".own-cohort .drawing svg")).to_be_visible()
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser at {CHROMIUM}")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-@dataclass(frozen=True)
-class Site:
-    """A running service, and who may ask it."""
-
-    address: str
-    token: str
-    log: Path
-
-    def asked(self, path: str) -> Any:
-        """Ask as a program does."""
-        return httpx.get(f"{self.address}/{path}", headers={"Authorization": f"Bearer {self.token}"}).json()
+    with opened_browser() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -86,41 +36,14 @@ def site(
     new_model_store: Callable[[], ModelStore],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
-    """A service that wants a token, with two models: the second's bundle holds no tables."""
-    home, store = tmp_path_factory.mktemp("ui"), new_model_store()
-    model = small_training.model
-    for each in (model, replace(model, cancer_type="SIMULATED-LGG", tables={})):
-        store.register(each)
-    token = add_token(home / "tokens", "clinic")
-    installation = Settings(home=home, tracking_uri=store.uri, cohorts=home, tokens_file=home / "tokens")
-    start = launch(port=free_port(), workers=1, installation=installation)
-    environment = {"PROGNOSIS_TOKENS_FILE": str(home / "tokens"), "PROGNOSIS_POLL_SECONDS": "0.3"}
-    with running_service(start, home / "log", **environment) as http:
-        wait_for(lambda: http.get("/readyz").status_code == 200)
-        yield Site(start.address, token, home / "log")
+    with running_site(small_training.model, new_model_store(), tmp_path_factory.mktemp("ui")) as site:
+        yield site
 
 
 @pytest.fixture
 def walk(browser: Browser, site: Site, request: pytest.FixtureRequest) -> Iterator[Walk]:
-    """The page, opened as a browser does that asked for the token; nothing may go wrong on it that nobody expects."""
-    options = getattr(request, "param", {})
-    credentials = {"username": "me", "password": site.token}
-    context = browser.new_context(http_credentials=credentials, **options)
-    found = Walk(context.new_page(), site.address)
-    found.page.on("console", lambda message: found.console.append(f"{message.type}: {message.text}"))
-    found.page.on("pageerror", lambda error: found.console.append(str(error)))
-    found.page.on("request", lambda sent: found.asked.append(sent.url))
-
-    found.page.goto(f"{site.address}/ui")
-    expect(found.page.locator("body")).to_have_attribute("data-ready", "yes")
-    yield found
-    context.close()
-    assert [line for line in found.console if "422" not in line] == []
-    assert {url for url in found.asked if not url.startswith(f"{site.address}/")} == set()
-
-
-PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
-DARK = {"color_scheme": "dark"}
+    with opened_page(browser, site, getattr(request, "param", {})) as walk:
+        yield walk
 
 
 def percent(share: float) -> str:
@@ -346,15 +269,17 @@ def test_every_text_stands_out_from_what_is_behind_it(walk: Walk):
     walk.take_example()
     walk.score()
     walk.page.locator(".forest button[aria-expanded]").first.click()
-    walk.page.fill("#clinical-age", "200")
+    patient = walk.page.evaluate(CONTRAST)
+    walk.paste(json.dumps({"profiles": [{"expression": {"CD44": 1}, "clinical": {"age": 200}}] * 2}))
     walk.page.click("#score")
     expect(walk.page.locator(".error")).to_be_visible()
-    patient = walk.page.evaluate(CONTRAST)
+    refused = walk.page.evaluate(CONTRAST)
     walk.open_cohort()
     cohort = walk.page.evaluate(CONTRAST)
     assert patient["seen"] > 150
+    assert refused["seen"] > 30
     assert cohort["seen"] > 100
-    assert patient["poor"] + cohort["poor"] == []
+    assert patient["poor"] + refused["poor"] + cohort["poor"] == []
 
 
 def test_everything_that_can_be_used_or_seen_has_a_name(walk: Walk):

@@ -38,13 +38,16 @@ export function answerView(response, shown) {
         positionStrip(answer),
       ]),
     ),
-    html("section", { class: "card survival-card" }, survivalChart(answer), horizonTable(answer)),
+    html("section", { class: "card survival-card" }, survivalChart(answer), coverage(answer), horizonTable(answer)),
     result.contributions ? html("section", { class: "card contribution-card" }, contributionChart(answer)) : null,
     html("section", { class: "card profile-facts" }, profileFacts(result)),
     html("section", { class: "card forest-card" }, forest(scan)),
     html("section", { class: "card card-of-model" }, modelCard(model)),
   ].filter((part) => part !== null);
 }
+
+/** What an answer is called. @param {{label: string, isExample: boolean}} shown */
+export const titleOf = ({ label, isExample }) => label || (isExample ? "SYNTHETIC example" : "The patient");
 
 /** What is said aloud once a patient is scored. @param {any} response */
 export function spokenSummary({ model, results: [result] }) {
@@ -64,7 +67,7 @@ function heading(model, { label, at, isExample }) {
     html(
       "div",
       {},
-      html("h2", { tabindex: -1, id: "answer-title" }, label || (isExample ? "SYNTHETIC example" : "The patient")),
+      html("h2", { tabindex: -1, id: "answer-title" }, titleOf({ label, isExample })),
       html(
         "p",
         { class: "hint" },
@@ -100,8 +103,15 @@ function keyFigures({ model, result }) {
   );
 }
 
+/** How often such intervals were measured to hold the truth, where the service says so. */
+function coverage({ model, result }) {
+  const words = model.variants[result.variant]?.interval_coverage?.words;
+  return words ? html("p", { class: "hint coverage" }, words) : null;
+}
+
 function horizonTable({ model, result }) {
   const points = result.survival.filter((point) => model.horizons_months.includes(point.horizon_months));
+  if (!points.length) return html("p", { class: "horizons" }, allSurvived(model, result));
   const rows = points.map((point) => [
     `${monthsWords(point.horizon_months)} months`,
     `${percent(point.probability)} (${range(point.lower, point.upper, percent)})`,
@@ -112,6 +122,11 @@ function horizonTable({ model, result }) {
     { class: "horizons" },
     table("At the model's horizons, with 95 % intervals", ["From diagnosis", "Patient", "Cohort"], rows),
   );
+}
+
+function allSurvived({ horizons_months: horizons }, { survived_months: survived }) {
+  const listed = horizons.map(monthsWords).join(", ");
+  return `All of the model's horizons (${listed} months) lie before the ${monthsWords(survived)} months survived already.`;
 }
 
 function profileFacts(result) {

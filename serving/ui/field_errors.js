@@ -2,46 +2,26 @@
 
 import { byId, html } from "./elements.js";
 
-/**
- * Where the parts of a request stand on the page; the first that fits counts.
- * @type {[RegExp, (found: RegExpMatchArray) => string][]}
- */
-const PLACES = [
-  [/^cancer_type|^endpoint/, () => "model"],
-  [/^scale/, () => "scale"],
-  [/^zscore_reference/, () => "reference"],
-  [/^profiles\[0\]\.clinical\.(.+)$/, (found) => `clinical-${found[1]}`],
-  [/^profiles\[0\]\.clinical/, () => "clinical"],
-  [/^profiles\[0\]\.survived_months|^horizons_months/, () => "survived"],
-  [/^profiles/, () => "profile"],
-];
-
-/**
- * Say which field of the form a problem is about.
- * @param {{field: string | null, message: string}} problem
- * @param {string[]} clinical the clinical columns that are asked for
- * @returns {string | null} the id of the field
- */
-export function fieldAtFault({ field, message }, clinical) {
-  for (const [pattern, id] of PLACES) {
-    const found = field?.match(pattern);
-    if (found) return field === "profiles[0]" ? named(message, clinical) : id(found);
+/** What is wrong with a field of the form, and how to mend it. */
+export class FieldError extends Error {
+  /**
+   * @param {string | null} id of the field; null where it is none's own
+   * @param {string} message
+   */
+  constructor(id, message) {
+    super(message);
+    this.id = id;
   }
-  return null;
 }
 
 /**
- * Show an error at a field, or above the form where there is none.
- * @param {string | null} id
- * @param {string} message
+ * Show an error at its field, or above the form where there is none.
+ * @param {FieldError} error
  */
-export function showError(id, message) {
+export function showError({ id, message }) {
   const control = id ? document.getElementById(id) : null;
-  if (!control || !control.matches("input, select, textarea")) {
-    const trouble = byId("trouble");
-    trouble.textContent = message;
-    trouble.hidden = false;
-    trouble.scrollIntoView({ block: "nearest" });
+  if (!control || !control.matches("input, select, textarea") || !control.checkVisibility()) {
+    tell(message);
     return;
   }
   const note = html("p", { class: "error", id: `${control.id}-error` }, message);
@@ -50,6 +30,14 @@ export function showError(id, message) {
   const described = control.getAttribute("aria-describedby");
   control.setAttribute("aria-describedby", [note.id, described].filter(Boolean).join(" "));
   control.focus();
+}
+
+/** Say above everything what is no field's own. @param {string} message */
+export function tell(message) {
+  const trouble = byId("trouble");
+  trouble.textContent = message;
+  trouble.hidden = false;
+  trouble.scrollIntoView({ block: "nearest" });
 }
 
 /** Take all errors away. */
@@ -63,11 +51,4 @@ export function clearErrors() {
     else control?.removeAttribute("aria-describedby");
     note.remove();
   }
-}
-
-function named(message, clinical) {
-  // A refusal of the whole profile may speak of one clinical value.
-  const column = clinical.find((name) => new RegExp(`(^|[^\\w])${name} (must|is|was|of)\\b`).test(message));
-  if (column) return `clinical-${column}`;
-  return /survived|horizon/.test(message) ? "survived" : "profile";
 }

@@ -1,7 +1,7 @@
 /** Starts the page: asks which models there are, and fills the two tabs. */
 
 import { startCohortTab } from "./cohort_tab.js";
-import { byId } from "./elements.js";
+import { tell } from "./field_errors.js";
 import { startPatientTab } from "./patient_tab.js";
 import { ask } from "./service.js";
 import { startTabs } from "./tabs.js";
@@ -12,20 +12,14 @@ async function start() {
   startTabs(list, (panel) => {
     if (panel.id === "panel-cohort") openCohort();
   });
-  const { models } = await ask("models");
+  const [{ models }, { components }] = await Promise.all([ask("models"), ask("docs.json")]);
   if (!models.length) {
     tell("The service has no model yet: train one, and load this page again.");
     return;
   }
-  startPatientTab(models);
+  startPatientTab(models, components.schemas.ScoreRequest.properties.scale.enum);
   openCohort = startCohortTab(models);
   document.body.dataset.ready = "yes";
-}
-
-function tell(text) {
-  const trouble = byId("trouble");
-  trouble.textContent = text;
-  trouble.hidden = false;
 }
 
 start().catch((error) => {

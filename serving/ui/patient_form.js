@@ -1,47 +1,39 @@
 /** The form: which model, the profile, and the clinical values that this model reads. */
 
+import { clinicalField, clinicalValues, fillClinical, numberOrText, setValue, valueOf } from "./clinical_fields.js";
+import { takeFiles } from "./dropped_files.js";
 import { byId, html } from "./elements.js";
-import { clearErrors, showError } from "./field_errors.js";
-import { ProfileTextError, profileText, readProfile } from "./profile_text.js";
+import { FieldError, clearErrors, showError } from "./field_errors.js";
+import { isJson, isWhole } from "./profile_json.js";
+import { profileText, readProfile } from "./profile_text.js";
 import { ask } from "./service.js";
+import { statedModel, takenWords } from "./taken_profile.js";
 import { endpointWords, monthsWords, scaleWords } from "./words.js";
 
 const OWN = "own";
-/** Of a file that is no profile. */
-const LONGEST_SHOWN = 2000;
-const SCALES = [
-  "log2_tpm_1",
-  "log2_tpm_0001",
-  "log2_rsem_1",
-  "log2_fpkm_uq_1",
-  "tpm",
-  "rsem",
-  "fpkm_uq",
-  "counts",
-  "microarray_log2",
-  "zscore",
-];
-const CHOICES = {
-  sex: ["female", "male"],
-  stage: ["I", "II", "III", "IV"],
-  grade: ["G1", "G2", "G3", "G4"],
-};
 
 /** The patient's form and what stands in it. */
 export class PatientForm {
-  /** @param {any[]} models as `/models` returns them */
-  constructor(models) {
+  /**
+   * @param {any[]} models as `/models` returns them
+   * @param {string[]} scales that the service knows
+   * @param {() => void} onTaken called when the form was filled by other means than by hand
+   */
+  constructor(models, scales, onTaken) {
     this.models = models;
+    this.scales = scales;
+    this.onTaken = onTaken;
     this.example = "";
+    this.filled = "";
     const label = (model) =>
       `${model.cancer_type}, ${endpointWords(model.endpoint)}${model.exploratory ? " (exploratory)" : ""}`;
     this.modelSelect.replaceChildren(...models.map((model) => html("option", { value: model.name }, label(model))));
     this.modelSelect.addEventListener("change", () => this.showModel());
     byId("scale").addEventListener("change", () => this.showReference());
-    byId("profile").addEventListener("input", () => this.countGenes());
     byId("take-example").addEventListener("click", () => this.takeExample());
+    this.watchProfile();
     this.showModel();
-    takeFiles((text) => this.take(text));
+    takeFiles((text) => this.take(text), showError);
   }
 
   get modelSelect() {
@@ -58,13 +50,23 @@ export class PatientForm {
     return this.model.variants.clinical?.clinical ?? [];
   }
 
+  /** Whether the genes are still the synthetic patient's. */
+  get isExample() {
+    return this.example !== "" && valueOf("profile") === this.example;
+  }
+
+  /** What stands in the fields of the patient beside the genes. */
+  get ofThePatient() {
+    return JSON.stringify([clinicalValues(this.clinicalColumns), valueOf("survived"), valueOf("label")]);
+  }
+
   /** Ask for what the chosen model reads. */
   showModel() {
     const model = this.model;
     byId("model-hint").textContent =
       `${model.n_patients} patients, ${model.n_events} events; answers until ${monthsWords(model.horizon_months_max)} months.`;
     byId("scale").replaceChildren(
-      ...SCALES.map((scale) => html("option", { value: scale, selected: scale === model.scale }, scaleWords(scale))),
+      ...this.scales.map((scale) => html("option", { value: scale, selected: scale === model.scale }, scaleWords(scale))),
     );
     const columns = this.clinicalColumns;
     byId("clinical-fields").hidden = columns.length === 0;
@@ -72,6 +74,13 @@ export class PatientForm {
     byId("clinical").replaceChildren(...columns.map(clinicalField));
     this.showReference();
     this.countGenes();
+  }
+
+  /** Empty what was said of a profile that was taken, and ask for another. */
+  startAnew() {
+    this.filled = "";
+    say([]);
+    this.showModel();
   }
 
   /** Ask what z-scores refer to, where they are sent. */
@@ -83,96 +92,141 @@ export class PatientForm {
     byId("reference").replaceChildren(...options.map(([value, text]) => html("option", { value }, text)));
   }
 
-  /** Say how many of the model's genes the profile holds. */
+  /** Read what is pasted over everything as a file is read, and JSON as soon as it is whole. */
+  watchProfile() {
+    const area = /** @type {HTMLTextAreaElement} */ (byId("profile"));
+    let replaces = false;
+    area.addEventListener("paste", () => {
+      replaces = area.selectionStart === 0 && area.selectionEnd === area.value.length;
+    });
+    area.addEventListener("input", () => {
+      if (replaces || (isJson(area.value) && isWhole(area.value))) this.take(area.value);
+      else this.countGenes();
+      replaces = false;
+    });
+  }
+
+  /** Say how many of the model's genes the profile holds, and what of it is no gene. */
   countGenes() {
-    const count = byId("profile-count");
+    byId("profile-count").textContent = this.counted();
+  }
+
+  counted() {
+    const text = valueOf("profile");
+    if (isJson(text)) return "This begins like JSON; it is read once it is whole.";
     try {
-      const genes = Object.keys(readProfile(valueOf("profile")).expression);
+      const { expression, header, withoutValue } = readProfile(text);
+      const genes = Object.keys(expression);
       const used = usedGenes(this.model);
       const found = genes.filter((gene) => used.has(gene)).length;
-      count.textContent = `${genes.length} values; ${found} of the ${used.size} genes that the model reads, by symbol.`;
+      return [
+        `${genes.length} values; ${found} of the ${used.size} genes that the model reads, by symbol.`,
+        header === null ? "" : `Line 1 (${header.slice(0, 60)}) was taken as the header.`,
+        withoutValue ? `${withoutValue} without a value.` : "",
+      ].join(" ");
     } catch {
-      count.textContent = "";
+      return "";
     }
   }
 
   /** Fill the form with the model's synthetic patient. */
   async takeExample() {
     const { cancer_type: cancerType, endpoint } = this.model;
-    this.take(JSON.stringify(await ask(`example/${encodeURIComponent(cancerType)}`, { endpoint })));
+    try {
+      this.take(JSON.stringify(await ask(`example/${encodeURIComponent(cancerType)}`, { endpoint })));
+    } catch (error) {
+      showError(new FieldError(null, error instanceof Error ? error.message : String(error)));
+      return;
+    }
     this.example = valueOf("profile");
+    setValue("label", "");
+    this.filled = this.ofThePatient;
+    say([]);
     byId("score").focus();
   }
 
-  /** Whether the genes are still the synthetic patient's. */
-  get isExample() {
-    return this.example !== "" && valueOf("profile") === this.example;
-  }
-
   /**
-   * Take a profile that was dropped, chosen or made.
+   * Take a profile that was dropped, chosen, pasted or made; what is wrong with it is said beside it.
    * @param {string} text
    */
   take(text) {
     clearErrors();
-    let read;
     try {
-      read = readProfile(text);
+      this.adopt(text);
     } catch (error) {
-      if (!(error instanceof ProfileTextError)) throw error;
-      setValue("profile", text.slice(0, LONGEST_SHOWN));
-      showError("profile", error.message);
-      return;
+      if (!(error instanceof FieldError)) throw error;
+      setValue("profile", text);
+      say([]);
+      this.countGenes();
+      this.onTaken();
+      showError(error);
     }
-    const { cancerType, endpoint, scale, reference } = read.stated;
-    const stated = this.models.find((model) => model.cancer_type === cancerType && model.endpoint === endpoint);
-    if (stated && stated.name !== this.model.name) {
-      this.modelSelect.value = stated.name;
-      this.showModel();
-    }
-    if (scale) setValue("scale", scale);
-    this.showReference();
-    if (reference) setValue("reference", reference);
-    setValue("profile", profileText(read.expression));
-    this.setClinical(read);
-    this.countGenes();
-    if (read.note) byId("profile-count").textContent = read.note;
   }
 
-  setClinical({ clinical, survivedMonths }) {
-    for (const column of clinical ? this.clinicalColumns : []) setValue(`clinical-${column}`, clinical[column] ?? "");
-    if (survivedMonths !== null) setValue("survived", survivedMonths);
+  /**
+   * Fill the form with all that a profile states.
+   * @param {string} text
+   * @throws {FieldError}
+   */
+  adopt(text) {
+    const read = readProfile(text);
+    const model = statedModel(this.models, this.model, read.stated);
+    if (model !== this.model) {
+      this.modelSelect.value = model.name;
+      this.showModel();
+    }
+    this.adoptScale(read.stated);
+    setValue("profile", read.isJson ? profileText(read.expression) : text);
+    this.countGenes();
+    say([...this.adoptPatient(read), ...(read.isJson && read.withoutValue ? [withoutWords(read.withoutValue)] : [])]);
+    this.onTaken();
+  }
+
+  adoptScale({ scale, zscore_reference: reference }) {
+    if (scale) setValue("scale", scale);
+    this.showReference();
+    if (reference && valueOf("scale") !== "zscore") {
+      throw new FieldError("profile", "The request names what z-scores refer to, but its scale is another: correct one.");
+    }
+    // The service reads z-scores without a reference as having one of their own.
+    if (reference ?? (scale === "zscore" ? OWN : null)) setValue("reference", reference ?? OWN);
+  }
+
+  /** Fill in the patient that came with the genes; what is left of another is taken away. @returns {string[]} */
+  adoptPatient(read) {
+    const wasFilled = this.filled !== "" && this.ofThePatient === this.filled;
+    const kept = this.ofThePatient !== JSON.stringify([null, "", ""]);
+    if (!read.patient && !wasFilled) return kept ? ["The other fields stay as they are: see that they fit."] : [];
+    const { clinical, survivedMonths, id } = read.patient ?? { clinical: {}, survivedMonths: null, id: null };
+    fillClinical(this.clinicalColumns, clinical);
+    setValue("survived", survivedMonths ?? "");
+    setValue("label", (id ?? "").slice(0, 60));
+    this.filled = read.patient ? this.ofThePatient : "";
+    if (read.patient) return takenWords(read, this.clinicalColumns);
+    return ["The clinical values that came with the profile before were taken away."];
   }
 
   /**
    * Put together what is sent.
    * @param {(model: any, survived: number) => number[]} horizons
    * @returns {object}
-   * @throws {ProfileTextError}
+   * @throws {FieldError}
    */
   request(horizons) {
-    const survived = valueOf("survived").trim().replace(",", ".");
-    const clinical = Object.fromEntries(this.clinicalColumns.map((column) => [column, clinicalValue(column)]));
-    const known = Object.values(clinical).some((value) => value !== null);
-    const months = Number(survived || 0);
-    const asked = horizons(this.model, Number.isFinite(months) && months > 0 ? months : 0);
+    if (isJson(valueOf("profile"))) this.adopt(valueOf("profile"));
+    const survived = survivedMonths();
+    const asked = horizons(this.model, survived ?? 0);
     const profile = {
       id: "patient",
       expression: readProfile(valueOf("profile")).expression,
-      clinical: known ? clinical : null,
-      survived_months: survived === "" ? null : numberOrText(survived),
+      clinical: clinicalValues(this.clinicalColumns),
+      survived_months: survived,
     };
     const { cancer_type, endpoint } = this.model;
     const scale = valueOf("scale");
     const reference = scale === "zscore" ? { zscore_reference: valueOf("reference") } : {};
-    return {
-      cancer_type,
-      endpoint,
-      scale,
-      ...reference,
-      horizons_months: asked.length ? asked : null,
-      profiles: [profile],
-    };
+    const horizons_months = asked.length ? asked : null;
+    return { cancer_type, endpoint, scale, ...reference, horizons_months, profiles: [profile] };
   }
 }
 
@@ -181,61 +235,22 @@ function usedGenes(model) {
   return new Set(read.flatMap((covariate) => covariate.genes));
 }
 
-function clinicalField(column) {
-  const id = `clinical-${column}`;
-  const name = column === "age" ? "age, years" : column.replaceAll("_", " ");
-  const label = html("label", { for: id }, name[0].toUpperCase() + name.slice(1));
-  const known = CHOICES[column];
-  if (!known) {
-    return html(
-      "div",
-      { class: "field" },
-      label,
-      html("input", { id, autocomplete: "off", inputmode: column === "age" ? "decimal" : "text" }),
-    );
-  }
-  const options = ["", ...known].map((value) => html("option", { value }, value || "not given"));
-  return html("div", { class: "field" }, label, html("select", { id }, options));
-}
-
-function clinicalValue(column) {
-  const text = valueOf(`clinical-${column}`).trim();
+function survivedMonths() {
+  const text = valueOf("survived").trim();
   if (text === "") return null;
-  return column === "age" ? numberOrText(text.replace(",", ".")) : text;
+  const months = numberOrText(text.replace(",", "."));
+  if (typeof months === "number" && months > 0) return months;
+  throw new FieldError(
+    "survived",
+    "The months survived must be a number above 0, such as 6.5; leave the field empty if nothing is known.",
+  );
 }
 
-function numberOrText(text) {
-  return Number.isFinite(Number(text)) ? Number(text) : text;
-}
+const withoutWords = (count) => `${count} of its genes have no value and were left out.`;
 
-function takeFiles(take) {
-  const area = byId("profile");
-  const chosen = /** @type {HTMLInputElement} */ (byId("profile-file"));
-  const read = async (file) => {
-    if (file) take(await file.text());
-  };
-  byId("choose-file").addEventListener("click", () => chosen.click());
-  chosen.addEventListener("change", async () => {
-    await read(chosen.files?.[0]);
-    chosen.value = "";
-  });
-  // Wherever on the page it is dropped: elsewhere the browser would leave the page and open the file.
-  document.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    area.classList.add("over");
-  });
-  document.addEventListener("dragleave", () => area.classList.remove("over"));
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    area.classList.remove("over");
-    read(event.dataTransfer?.files[0]);
-  });
-}
-
-function valueOf(id) {
-  return /** @type {HTMLInputElement} */ (byId(id)).value;
-}
-
-function setValue(id, value) {
-  /** @type {HTMLInputElement} */ (byId(id)).value = String(value);
+/** @param {string[]} sentences of what was taken over; none takes them away */
+function say(sentences) {
+  const place = byId("profile-taken");
+  place.replaceChildren(...sentences.map((text) => html("p", {}, text)));
+  place.hidden = sentences.length === 0;
 }

@@ -110,7 +110,7 @@ function described(model, points) {
       `at ${monthsWords(point.horizon_months)} months ${percent(point.probability)}` +
       ` against the cohort's ${percent(point.cohort_probability)}`,
   );
-  return `Predicted ${endpointWords(model.endpoint)}: ${said.join("; ")}.`;
+  return `Predicted ${endpointWords(model.endpoint)}${said.length ? `: ${said.join("; ")}` : ""}.`;
 }
 
 function alternative(points) {
