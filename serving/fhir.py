@@ -114,7 +114,7 @@ def risk_assessment(score: PatientScore, block: ModelBlock, occurred: str) -> Ri
     occurred : str
         When (ISO 8601, UTC).
     """
-    predicted = None if score.relative_only else [_prediction(at, score, block.endpoint) for at in score.survival]
+    predicted = [] if score.relative_only else [_prediction(at, score, block.endpoint) for at in score.survival]
     return RiskAssessment(
         meta=Meta(tag=[_TEST_DATA]) if block.simulated else None,
         extension=[
@@ -127,7 +127,8 @@ def risk_assessment(score: PatientScore, block: ModelBlock, occurred: str) -> Ri
         occurrence_date_time=occurred,
         performer=_performer(block),
         basis=[Reference(display=_basis(score))],
-        prediction=predicted,
+        # FHIR knows no empty list.
+        prediction=predicted or None,
         note=[Annotation(text=text) for text in (RESEARCH_USE_ONLY, *_estimand(block), *score.warnings)],
     )
 

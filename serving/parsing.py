@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import math
@@ -65,6 +66,8 @@ def parse_json(body: bytes) -> Any:
     NaN and infinity, which are no JSON but which many writers emit, are let through here so that the refusal can
     name the gene and the profile.
     """
+    # Some editors begin a file with this mark, which is none of its content.
+    body = body.removeprefix(codecs.BOM_UTF8)
     with contextlib.suppress(orjson.JSONDecodeError):
         document = orjson.loads(body)
         # Every key is followed by a colon: no more colons than keys, and none was written twice.
@@ -197,6 +200,7 @@ _RULES = {
     "string_unicode": "is not valid Unicode; correct its encoding.",
     "greater_than": "must be above {gt:g}.",
     "too_long": "must have at most {max_length} entries, not {actual_length}.",
+    "string_pattern_mismatch": "must hold more than blanks, and no control characters.",
     "string_too_long": "must have at most {max_length} characters.",
 }
 

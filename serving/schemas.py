@@ -30,6 +30,15 @@ def _known_scale(value: str) -> str:
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+#: What a person or a FHIR server can read: not blank, and no control characters.
+Label = Annotated[
+    str,
+    StringConstraints(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\u0000-\u001f\u007f]*[^\s\u0000-\u001f\u007f][^\u0000-\u001f\u007f]*$",
+    ),
+]
 Endpoint = Annotated[
     str,
     AfterValidator(_known_endpoint),
@@ -49,7 +58,7 @@ Ratio = Annotated[float, Field(ge=0)]
 class ProfileRequest(Wire):
     """One patient."""
 
-    id: Name = Field(description="Any name that is unique within the request; it comes back with the result.")
+    id: Label = Field(description="Any name that is unique within the request; it comes back with the result.")
     expression: dict[Name, float] = Field(
         min_length=1,
         description="Expression by gene, on the `scale` of the request: symbol, previous symbol, alias, Ensembl or "

@@ -270,3 +270,14 @@ def test_one_profile_of_two_that_fails_leaves_a_bundle(model: PrognosticModel):
 )
 def test_fhir_is_answered_where_it_is_preferred(accept: str, fhir: bool):
     assert prefers_fhir(accept) is fhir
+
+
+def test_whoever_survived_every_horizon_has_no_prediction_rather_than_an_empty_list(
+    service: NearService, model: PrognosticModel
+):
+    past = (max(model.horizons_months) + model.horizon_months_max) / 2
+    asked = request_for(model, profile_of(model, survived_months=past))
+    assessment = service.ask("POST", "/score", json=asked, headers=FHIR).json()
+    require_fhir(assessment, "Resource")
+    assert "prediction" not in assessment
+    assert any("survived every horizon" in note["text"] for note in assessment["note"])
