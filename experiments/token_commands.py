@@ -52,11 +52,13 @@ def list_tokens(file: Path | None) -> None:
 @_file
 def revoke(name: str, file: Path | None) -> None:
     """Take the token of NAME away: running services refuse it within seconds."""
-    from serving.tokens import revoke_token
+    from serving.tokens import faults_in, revoke_token
 
     path = _chosen(file)
     revoke_token(path, name)
     click.echo(f"{name} is no longer in {path}.", err=True)
+    for fault in faults_in(path):
+        click.echo(f"prognosis: {fault} Nobody is let in by it.", err=True)
 
 
 def _chosen(file: Path | None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -51,6 +52,9 @@ def require_guarded_start(tokens_file: Path | None) -> None:
 
     Notes
     -----
+    Tokens that are asked for at the start stay asked for: a worker that replaces another finds the file named, and
+    does not open the service where the file is gone.
+
     `serving.launch` checks too, and before; this is for ``bentoml serve`` called directly: the command knows what it
     was told, its configuration the rest.
     """
@@ -63,6 +67,8 @@ def require_guarded_start(tokens_file: Path | None) -> None:
         bound_address(told or BentoMLContainer.http.host.get(), tokens_file=tokens_file)
     except PrognosisError as error:
         raise click.ClickException(str(error)) from None
+    if tokens_file is not None:
+        os.environ["PROGNOSIS_TOKENS_FILE"] = str(tokens_file)
 
 
 @lru_cache(maxsize=64)

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from features.errors import PrognosisError
 
@@ -59,15 +60,21 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
     TokensError
         If the file cannot be read, or a line is none of these, or a name occurs twice.
     """
-    tokens: dict[str, Token] = {}
-    for number, line in enumerate(_text(path).splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        token = _parsed(line, where=f"{path}, line {number}")
-        if token.name in tokens:
-            raise TokensError(f"{path}, line {number}: the name {token.name!r} occurs twice; keep one of them.")
-        tokens[token.name] = token
-    return tuple(tokens.values())
+    tokens, faults = _sorted_out(path, _text(path))
+    if faults:
+        raise faults[0]
+    return tokens
+
+
+def faults_in(path: Path) -> tuple[str, ...]:
+    """Return what is wrong with the lines of a file of tokens, one sentence each.
+
+    Raises
+    ------
+    TokensError
+        If the file cannot be read.
+    """
+    return tuple(map(str, _sorted_out(path, _text(path, errors="replace"))[1]))
 
 
 def add_token(path: Path, name: str) -> str:
@@ -91,17 +98,18 @@ def add_token(path: Path, name: str) -> str:
 
 
 def revoke_token(path: Path, name: str) -> None:
-    """Take a token out of the file; running services refuse it within seconds.
+    """Take a token out of the file, whatever is wrong with other lines; running services refuse it within seconds.
 
     Raises
     ------
     TokensError
         If there is none of that name, or if the file cannot be read or written.
     """
-    names = [token.name for token in read_tokens(path)]
-    if name not in names:
-        raise TokensError(f"{path} holds no token of the name {name[:80]!r}; it holds: {', '.join(names) or 'none'}.")
-    kept = [line for line in _text(path).splitlines(keepends=True) if line.split()[:1] != [name]]
+    text = _text(path)
+    kept = [line for line in text.splitlines(keepends=True) if line.split()[:1] != [name]]
+    if "".join(kept) == text or name.startswith("#"):
+        names = ", ".join(token.name for token in _sorted_out(path, text)[0])
+        raise TokensError(f"{path} holds no token of the name {name[:80]!r}; it holds: {names or 'none'}.")
     _write(path, "".join(kept))
 
 
@@ -114,14 +122,17 @@ class TokenFile:
 
     Notes
     -----
-    A file that cannot be read leaves the tokens as they were, and the log says so: at the start that means none, so
-    that nobody is let in by accident.
+    Whoever is not in the file is let in no longer: nobody, once it is gone or cannot be read, and nobody by a line
+    that is none, or by a name that occurs twice. The other lines count on, so that a slip of the pen neither keeps a
+    revoked token alive nor shuts everybody out; the log names the line, once. To replace the file by renaming
+    another leaves no moment without one.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._tokens: Mapping[bytes, Token] = {}
-        self._seen: tuple[int, ...] | None = ()
+        self._seen: tuple[int, ...] | None = None
+        self._told: tuple[str, ...] = ()
         self._next_look = 0.0
 
     def holder(self, secret: bytes) -> str | None:
@@ -138,16 +149,24 @@ class TokenFile:
             return
         self._next_look = now + _LOOK_SECONDS
         seen = _identity(self._path)
-        if seen == self._seen:
+        if seen is not None and seen == self._seen:
             return
-        self._seen = seen
         try:
-            tokens = read_tokens(self._path)
+            tokens, faults = _sorted_out(self._path, _text(self._path, errors="replace"))
+            self._seen = seen
         except TokensError as error:
-            _LOG.error("%s The %d tokens read before stay.", error, len(self._tokens))
-            return
+            # Looked at again next time: it may come back as it was.
+            tokens, faults, self._seen = (), (error,), None
         self._tokens = {token.digest[:8]: token for token in tokens}
-        _LOG.info("%s: %d tokens", self._path, len(tokens))
+        self._tell(tuple(map(str, faults)), changed=self._seen is not None)
+
+    def _tell(self, faults: tuple[str, ...], *, changed: bool) -> None:
+        if faults != self._told:
+            for fault in faults:
+                _LOG.error("%s Nobody is let in by it; tokens that count: %d.", fault, len(self._tokens))
+        elif changed:
+            _LOG.info("%s: %d tokens", self._path, len(self._tokens))
+        self._told = faults
 
 
 def presented_secret(authorization: bytes) -> bytes | None:
@@ -177,6 +196,28 @@ def _password(credentials: bytes) -> bytes | None:
     return password or None
 
 
+def _sorted_out(path: Path, text: str) -> tuple[tuple[Token, ...], tuple[TokensError, ...]]:
+    """Return the tokens that count, and what is wrong with the other lines."""
+    tokens: dict[str, Token] = {}
+    faults: list[TokensError] = []
+    twice: set[str] = set()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        where = f"{path}, line {number}"
+        try:
+            token = _parsed(line, where=where)
+        except TokensError as fault:
+            faults.append(fault)
+            continue
+        if token.name in tokens:
+            twice.add(token.name)
+            faults.append(TokensError(f"{where}: the name {token.name!r} occurs twice; keep one of them."))
+        tokens[token.name] = token
+    # Which of the two was meant is not known.
+    return tuple(token for name, token in tokens.items() if name not in twice), tuple(faults)
+
+
 def _parsed(line: str, *, where: str) -> Token:
     parts: Sequence[str] = line.split()
     # What stands there may be a token that was pasted by mistake: it is not repeated.
@@ -193,9 +234,9 @@ def _identity(path: Path) -> tuple[int, ...] | None:
     return (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, *, errors: Literal["strict", "replace"] = "strict") -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8", errors=errors)
     except UnicodeDecodeError:
         raise TokensError(f"{path}: not a file of tokens; 'prognosis token new NAME' makes one.") from None
     except OSError as error:

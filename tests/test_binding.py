@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import click
 import pytest
 
 from serving.binding import BindingError, bound_address, is_loopback, require_guarded_start
+from serving.settings import Settings
 from serving.tokens import TokensError, add_token, revoke_token
 
 
@@ -68,8 +70,9 @@ def test_a_file_of_tokens_that_was_named_must_be_there_even_for_this_machine(tmp
 
 @click.command()
 @click.option("--host")
-def serve(host: str | None) -> None:
-    require_guarded_start(None)
+@click.option("--tokens", type=Path)
+def serve(host: str | None, tokens: Path | None) -> None:
+    require_guarded_start(tokens)
     click.echo("started")
 
 
@@ -80,3 +83,14 @@ def test_the_command_that_starts_the_workers_is_asked_where_it_will_listen(told:
     done = CliRunner().invoke(serve, told)
     assert (done.exit_code, "started" in done.output) == (exit_code, exit_code == 0)
     assert "Traceback" not in done.output
+
+
+def test_a_worker_that_starts_when_the_file_of_tokens_is_gone_asks_for_tokens_all_the_same(
+    tokens: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    from click.testing import CliRunner  # noqa: PLC0415
+
+    monkeypatch.setenv("PROGNOSIS_TOKENS_FILE", "")
+    assert CliRunner().invoke(serve, ["--host", "127.0.0.1", "--tokens", str(tokens)]).exit_code == 0
+    tokens.unlink()
+    assert Settings.from_environment({**os.environ, "PROGNOSIS_HOME": str(tmp_path)}).tokens_file == tokens

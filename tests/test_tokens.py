@@ -113,16 +113,85 @@ def test_a_change_is_seen_without_a_restart(path: Path):
     assert file.holder(second.encode()) is None
 
 
+def overwritten(path: Path) -> None:
+    path.write_text("nonsense\n")
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 @pytest.mark.usefixtures("looks_always")
-@pytest.mark.parametrize("breaks", [lambda p: p.write_text("nonsense\n"), Path.unlink])
-def test_a_broken_file_keeps_the_old_tokens_and_the_log_says_so_once(path: Path, breaks, caplog):
+@pytest.mark.parametrize("breaks", [overwritten, Path.unlink, folder])
+def test_a_file_that_is_gone_or_none_lets_nobody_in_until_it_is_back_and_the_log_says_so_once(
+    path: Path, breaks, caplog: pytest.LogCaptureFixture
+):
     secret = add_token(path, "a")
-    file = TokenFile(path)
+    text, file = path.read_text(), TokenFile(path)
     assert file.holder(secret.encode()) == "a"
     breaks(path)
     with caplog.at_level(logging.ERROR):
-        assert [file.holder(secret.encode()) for _ in range(3)] == ["a"] * 3
-    assert caplog.text.count("The 1 tokens read before stay.") == 1
+        assert [file.holder(secret.encode()) for _ in range(3)] == [None] * 3
+    assert caplog.text.count("Nobody is let in by it; tokens that count: 0.") == 1
+    if path.is_dir():
+        path.rmdir()
+    path.write_text(text)
+    assert file.holder(secret.encode()) == "a"
+    breaks(path)
+    with caplog.at_level(logging.ERROR):
+        assert file.holder(secret.encode()) is None
+    assert caplog.text.count("Nobody is let in by it") == 2
+
+
+@pytest.mark.usefixtures("looks_always")
+def test_a_file_that_is_moved_away_and_back_as_it_was_counts_again(path: Path):
+    secret = add_token(path, "a")
+    file = TokenFile(path)
+    assert file.holder(secret.encode()) == "a"
+    path.rename(path.with_name("aside"))
+    assert file.holder(secret.encode()) is None
+    path.with_name("aside").rename(path)
+    assert file.holder(secret.encode()) == "a"
+
+
+@pytest.mark.usefixtures("looks_always")
+@pytest.mark.parametrize("slip", [b"ward-7 sha256:12\n", b"gar\x00bage\n", b"M\xfcller\n", b"ctc_pasted-by-mistake\n"])
+def test_a_revocation_by_hand_counts_whatever_is_wrong_with_another_line(
+    path: Path, slip: bytes, caplog: pytest.LogCaptureFixture
+):
+    left, stays = add_token(path, "left"), add_token(path, "stays")
+    file = TokenFile(path)
+    assert [file.holder(secret.encode()) for secret in (left, stays)] == ["left", "stays"]
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(line for line in lines if not line.startswith(b"left")) + slip)
+    with caplog.at_level(logging.ERROR):
+        assert [file.holder(secret.encode()) for secret in (left, stays)] == [None, "stays"]
+    assert "line 3: a line must be a name" in caplog.text
+    assert "tokens that count: 1" in caplog.text
+    assert "pasted" not in caplog.text
+
+
+@pytest.mark.usefixtures("looks_always")
+def test_a_name_that_occurs_twice_lets_nobody_in(path: Path):
+    older, other = add_token(path, "a"), add_token(path, "b")
+    newer = add_token(path.with_name("new"), "a")
+    path.write_text(path.read_text() + path.with_name("new").read_text())
+    file = TokenFile(path)
+    assert [file.holder(secret.encode()) for secret in (older, newer, other)] == [None, None, "b"]
+
+
+def test_a_revocation_by_command_is_held_up_by_no_other_line(path: Path):
+    for name in ("left", "stays"):
+        add_token(path, name)
+    path.write_text(path.read_text() + "ctc_pasted\n")
+    done = CliRunner().invoke(token, ["revoke", "left", "--file", str(path)])
+    assert done.exit_code == 0
+    assert "line 3: a line must be a name" in done.stderr
+    assert "pasted" not in done.output
+    assert [line.split()[0] for line in path.read_text().splitlines()[1:]] == ["stays", "ctc_pasted"]
+    with pytest.raises(TokensError, match="no token of the name '#'; it holds: stays"):
+        revoke_token(path, "#")
 
 
 def test_a_file_that_was_never_sound_lets_nobody_in(tmp_path: Path, caplog: pytest.LogCaptureFixture):
