@@ -29,6 +29,7 @@ FAILED = 1
 )
 @click.option("--to", "target", type=click.Path(dir_okay=False, path_type=Path),
               help="FILE.scores.csv unless set; also .tsv, .parquet, .ndjson.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace results of an earlier time; never the patients' own file.")
 @click.pass_context
 def score(
     context: click.Context,
@@ -45,12 +46,14 @@ def score(
     """
     from tqdm import tqdm
 
-    from experiments.score_files import words_of, write_scores
+    from experiments.score_files import require_free, results_beside, words_of, write_scores
     from experiments.scored_model import model_to_score_with
     from training.file_scoring import Asked
 
+    target = target or results_beside(file)
+    if not options["overwrite"]:
+        require_free(target)
     model = model_to_score_with(options["reference"], options["bundle"])
-    target = target or file.with_name(f"{file.name.partition('.')[0]}.scores.csv")
     asked = Asked(
         scale=options["scale"],
         zscore_reference=options["zscore_reference"],

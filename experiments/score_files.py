@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from features.errors import PrognosisError
-from features.profile_files import open_profiles
+from features.profile_files import format_of, open_profiles
 from serving.score_answers import answer_line
 from training.file_scoring import Asked, ScoredBlock, score_file
 from training.model import PrognosticModel
 
+_GZIP = ".gz"
 #: Failed rows that the terminal is told of; all of them stand in the file of results.
 TOLD = 10
 
@@ -97,6 +99,37 @@ class _Lines:
 SUFFIXES = (".csv", ".tsv", ".parquet", ".ndjson")
 
 
+def results_beside(source: Path) -> Path:
+    """Return where the results of a file of patients are written unless it is said: ``a.b.csv.gz``, ``a.b.scores.csv``.
+
+    Notes
+    -----
+    Only a suffix that tells of a format is taken away: ``kirc.batch1.csv`` and ``kirc.batch2.csv`` are two files.
+    """
+    plain = source.name[: -len(_GZIP)] if source.name.lower().endswith(_GZIP) else source.name
+    stem = plain.rpartition(".")[0] if format_of(plain) is not None else plain
+    return source.with_name(f"{stem}.scores.csv")
+
+
+def require_free(target: Path) -> None:
+    """Raise if something is where results are to be written.
+
+    Raises
+    ------
+    ResultFileError
+        If there is, be it a link that leads nowhere.
+    """
+    if os.path.lexists(target):
+        raise ResultFileError(f"{target.name}: is there already; say --overwrite, or name another place with --to.")
+
+
+def _require_other(source: Path, target: Path) -> None:
+    if target.exists() and target.samefile(source):
+        raise ResultFileError(
+            f"{target.name}: is the file of patients itself, which results never replace; name another with --to."
+        )
+
+
 def write_scores(
     model: PrognosticModel, source: Path, target: Path, asked: Asked, *, form: str | None = None
 ) -> Iterator[Outcome]:
@@ -107,7 +140,7 @@ def write_scores(
     model : PrognosticModel
     source : Path
     target : Path
-        One of `SUFFIXES`; it appears when all is written.
+        One of `SUFFIXES`, and not the source under another name; it appears when all is written.
     asked : Asked
     form : str or None
         The source's format, where its name does not tell.
@@ -115,13 +148,14 @@ def write_scores(
     Raises
     ------
     ResultFileError
-        If the target cannot be written.
+        If the target cannot be written, or is the source.
     ProfileFileError, RequestError
         See `training.file_scoring.score_file`.
     """
     if target.suffix.lower() not in SUFFIXES:
         raise ResultFileError(f"{target.name}: results are written as {', '.join(SUFFIXES)}; name one of these.")
-    blocks = score_file(model, open_profiles(source, form), asked)
+    _require_other(source, target)
+    blocks = score_file(model, open_profiles(source, form), asked, threads=os.process_cpu_count() or 1)
     n_scored, n_failed = 0, 0
     failures: list[tuple[int, str, str]] = []
     with _written_whole(target) as writer:
@@ -135,9 +169,11 @@ def write_scores(
 
 @contextmanager
 def _written_whole(target: Path) -> Iterator[Writer]:
-    partial = target.with_name(f".{target.name}.partial")
+    # One for each process: two may be told to write the same file.
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    suffix = target.suffix.lower()
     try:
-        writer: Writer = _Lines(partial) if target.suffix == ".ndjson" else _Tables(partial, target.suffix.lower())
+        writer: Writer = _Lines(partial) if suffix == ".ndjson" else _Tables(partial, suffix)
         try:
             yield writer
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from experiments.cli import main
+from experiments.score_files import results_beside
 from training.bundle import write_bundle
 from training.profiles import Profile, ProfileError
 from training.scoring import score_profiles
@@ -154,6 +156,72 @@ def test_what_cannot_be_done_is_one_line_and_leaves_nothing(case, change, words)
     assert words in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["p.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "results"),
+    [
+        ("kirc.batch1.csv", "kirc.batch1.scores.csv"),
+        ("kirc.batch2.csv.gz", "kirc.batch2.scores.csv"),
+        ("kirc.2026-01-02.TSV", "kirc.2026-01-02.scores.csv"),
+        ("kirc.v1.parquet", "kirc.v1.scores.csv"),
+        ("kirc.v1.h5ad", "kirc.v1.scores.csv"),
+        ("kirc.batch1", "kirc.batch1.scores.csv"),
+        ("kirc.gz", "kirc.scores.csv"),
+        (".csv", ".csv.scores.csv"),
+    ],
+)
+def test_results_bear_the_whole_name_of_the_file_but_its_format(name, results):
+    assert results_beside(Path("somewhere") / name) == Path("somewhere") / results
+
+
+def test_results_of_two_batches_are_two_files(model, patients, bundle, tmp_path):
+    for batch, half in (("kirc.batch1.csv", patients.iloc[:9]), ("kirc.batch2.csv", patients.iloc[9:20])):
+        assert scored(model, half, bundle, tmp_path, batch).exit_code == 0
+    assert [len(pd.read_csv(tmp_path / f"kirc.batch{n}.scores.csv")) for n in (1, 2)] == [9, 11]
+
+
+@pytest.mark.parametrize("link", [None, Path.symlink_to, Path.hardlink_to])
+@pytest.mark.parametrize("more", [(), ("--overwrite",)])
+def test_the_file_of_patients_is_never_replaced_by_results(case, link, more):
+    model, patients, bundle, tmp_path = case
+    patients.to_csv(tmp_path / "p.csv")
+    before = (tmp_path / "p.csv").read_bytes()
+    target = tmp_path / ("p.csv" if link is None else "other.csv")
+    if link is not None:
+        link(target, tmp_path / "p.csv")
+    for named in (target, Path("..") / tmp_path.name / target.name):
+        result = prognosis("score", "p.csv", "--bundle", bundle, "--scale", model.scale, "--to", named, *more)
+        assert result.exit_code == 2
+        assert ("is the file of patients itself" if more else "is there already") in result.stderr
+        assert (tmp_path / "p.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("target", ["p.scores.csv", "results.ndjson"])
+def test_results_of_an_earlier_time_are_replaced_only_if_that_is_said(case, target):
+    model, patients, bundle, tmp_path = case
+    (tmp_path / target).write_text("earlier")
+    named = () if target == "p.scores.csv" else ("--to", target)
+    refused = scored(model, patients, bundle, tmp_path, "p.csv", *named)
+    assert refused.exit_code == 2
+    assert f"{target}: is there already; say --overwrite, or name another place with --to." in refused.stderr
+    assert (tmp_path / target).read_text() == "earlier"
+    assert scored(model, patients, bundle, tmp_path, "p.csv", *named, "--overwrite").exit_code == 0
+    assert (tmp_path / target).read_text() != "earlier"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["p.csv", target])
+
+
+def test_a_link_that_leads_nowhere_is_no_place_for_results(case):
+    model, patients, bundle, tmp_path = case
+    (tmp_path / "p.scores.csv").symlink_to("gone.csv")
+    assert "is there already" in scored(model, patients, bundle, tmp_path).stderr
+    assert not (tmp_path / "gone.csv").exists()
+
+
+def test_a_suffix_in_capitals_is_the_same_format(model, patients, bundle, tmp_path):
+    target = tmp_path / "results.NDJSON"
+    assert scored(model, patients, bundle, tmp_path, "p.csv", "--to", target).exit_code == 0
+    assert json.loads(target.read_text().splitlines()[0])["row"] == 1
 
 
 def test_a_file_without_a_gene_of_the_model_says_how_it_should_look(model, bundle, tmp_path):
