@@ -35,8 +35,8 @@ PERCENTS = np.array([*np.arange(0.0, 90.0, 5.0), *np.arange(90.0, 101.0)])
 WEIGHTS = np.array([[1.0, 0.0], [0.25, 0.0], [2.0, 0.0], [0.0, 1.0]])
 #: Quantiles of the two at which the distance is 1: nearly all false alarms are left to the first, which sees more.
 AT_ONE = (0.95, 0.99)
-#: One value so far outside of the reference's range is warned of, and refused, whatever the others are; the unit is that
-#: of `Judgement.outside`. Of 3,510 patients of ten cohorts, held back, 0.5 % had one beyond the first, the farthest at 12.3.
+#: One value so far outside of the reference's range, in the units of `Judgement.outside`, is warned of, and refused,
+#: whatever the others are. Of 3,510 patients of ten cohorts, held back, 0.5 % had one beyond the first; none 13.
 FAR_VALUE, IMPOSSIBLE_VALUE = 3.0, 20.0
 #: Less than this share of a unit outside of the range is a rounding of the value that was sent.
 ROUNDING = 1e-3

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from features.profile_blocks import ProfileFile
 from training.model import PrognosticModel
 from training.profile_tables import PatientFile
+from training.profiles import Patients
 from training.score_tables import score_table
 from training.scorer import scorer_of
 from training.scoring import ScoredPatients, check_scale, wanted_of
@@ -60,10 +63,18 @@ class ScoredBlock(ScoredPatients):
         return score_table(self, self.rows)
 
 
-def score_file(model: PrognosticModel, file: ProfileFile, asked: Asked) -> Iterator[ScoredBlock]:
+def score_file(model: PrognosticModel, file: ProfileFile, asked: Asked, *, threads: int = 1) -> Iterator[ScoredBlock]:
     """Score the patients of a file, in order.
 
     What is wrong with the file as a whole, or with what is asked, is raised before the first block.
+
+    Parameters
+    ----------
+    model : PrognosticModel
+    file : ProfileFile
+    asked : Asked
+    threads : int
+        In which blocks are scored while others are read and written; the answers are the same.
 
     Raises
     ------
@@ -77,10 +88,26 @@ def score_file(model: PrognosticModel, file: ProfileFile, asked: Asked) -> Itera
     scorer = scorer_of(model)
     read = PatientFile(file, scorer.reader, asked.scale)
 
-    def blocks() -> Iterator[ScoredBlock]:
-        for rows, patients in read.patients():
-            yield ScoredBlock(
-                model, patients, scorer.score(patients, wanted), wanted, relative_only, rows, read.passed_over
-            )
+    def scored(block: tuple[NDArray[np.int64], Patients]) -> ScoredBlock:
+        rows, patients = block
+        return ScoredBlock(
+            model, patients, scorer.score(patients, wanted), wanted, relative_only, rows, read.passed_over
+        )
 
-    return blocks()
+    return map(scored, read.patients()) if threads == 1 else _ahead(scored, read.patients(), threads)
+
+
+def _ahead[Block, Answer](answer: Callable[[Block], Answer], blocks: Iterator[Block], threads: int) -> Iterator[Answer]:
+    """Yield the answer to each block, in order, while those to the next ones are worked out."""
+    with ThreadPoolExecutor(threads, thread_name_prefix="scoring") as pool:
+        waiting: deque[Future[Answer]] = deque()
+        try:
+            for block in blocks:
+                waiting.append(pool.submit(answer, block))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for each in waiting:
+                each.cancel()

@@ -160,7 +160,8 @@ def wanted_of(model: PrognosticModel, horizons_months: Sequence[float] | None, *
     if refused:
         raise RequestError(
             f"{model.name}: survival at {refused[0]:.12g} months cannot be answered; the last time with enough "
-            f"patients at risk is {model.horizon_months_max:.12g} months (horizon_months_max), and a horizon is above 0.",
+            f"patients at risk is {model.horizon_months_max:.12g} months (horizon_months_max), and a horizon is above "
+            "0.",
             field="horizons_months",
         )
     asked = tuple(float(horizon) for horizon in horizons_months)
