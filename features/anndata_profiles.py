@@ -1,28 +1,25 @@
-"""AnnData files of patients, read by their on-disk format: genes in ``var``, clinical covariates in ``obs``.
-
-References
-----------
-AnnData's on-disk format: encodings ``dataframe``, ``string-array``, ``categorical`` and ``nullable-*``.
-"""
+"""AnnData files of patients, read by a process of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any
 
-import h5py  # type: ignore[import-untyped]
 import numpy as np
+import pyarrow as pa
 
-from features.anndata_matrices import matrix
-from features.hdf5_nodes import Hdf5Error, array, attribute, group, is_text, member, numbers, texts
-from features.profile_blocks import BLOCK_ROWS, MOST_COLUMNS, Block, Floats, ProfileFileError, require_plausible
-from features.profile_cells import ids_of, words_of
+from features.profile_blocks import Block, Floats, ProfileFileError, require_plausible
+from features.profile_cells import ids_of, stacked, words_of
 
-#: Where files of AnnData before 0.8 keep what the codes of a column stand for.
-_OLD_CATEGORIES = "__categories"
+#: `features.anndata_reader.REFUSED`, which is not imported: its module opens HDF5.
+_REFUSED = 3
+_LONGEST_WORDS = 1000
 
 
 class AnnDataProfiles:
@@ -42,14 +39,17 @@ class AnnDataProfiles:
 
     def __init__(self, path: Path, name: str) -> None:
         self._path, self._name = path, name
-        with self._opened() as root:
-            obs, var = group(root, "obs"), group(root, "var")
-            index, genes = _index(obs), _index(var)
-            n_rows, self._n_genes = len(index), len(genes)
-            size = path.stat().st_size
-            require_plausible(name, n_rows=n_rows, n_columns=self._n_genes, n_bytes=size)
-            matrix(root, n_rows=n_rows, n_genes=self._n_genes)
-            self.columns = (*_names(genes), *_columns(obs))
+        try:
+            n_bytes = path.stat().st_size
+        except OSError as error:
+            raise ProfileFileError(f"{name}: cannot be read ({error.strerror or type(error).__name__}).") from error
+        with tempfile.TemporaryFile() as said, _Reader("columns", path, {}, said) as reader:
+            written = reader.stdout.read()
+            reader.require_ended(name)
+        stated = json.loads(written)
+        self._n_genes = len(stated["genes"])
+        self.columns = (*stated["genes"], *stated["columns"])
+        require_plausible(name, n_rows=stated["n_patients"], n_columns=len(self.columns), n_bytes=n_bytes)
 
     @property
     def gene_positions(self) -> Sequence[int]:
@@ -63,144 +63,95 @@ class AnnDataProfiles:
 
     def blocks(self, numbers: Sequence[int], words: Sequence[int]) -> Iterator[Block]:
         """Yield the patients in order; words only of ``obs``."""
-        with self._opened() as root:
-            obs = group(root, "obs")
-            ids = _index(obs)
-            columns = {self.columns[j]: _column(obs, self.columns[j], len(ids)) for j in words}
-            for first, values in matrix(root, n_rows=len(ids), n_genes=self._n_genes).parts(numbers):
-                for start in range(0, len(values), BLOCK_ROWS):
-                    yield _block(ids, values[start : start + BLOCK_ROWS], columns, first + start)
+        columns = [self.columns[j] for j in words]
+        row = 1
+        asked = {"genes": list(numbers), "columns": columns}
+        with tempfile.TemporaryFile() as said, _Reader("rows", self._path, asked, said) as reader:
+            for batch in reader.batches():
+                yield _block(batch, len(numbers), columns, row)
+                row += len(batch)
+            reader.require_ended(self._name)
 
-    @contextmanager
-    def _opened(self) -> Iterator[h5py.File]:
+
+class _Reader:
+    """The process, for as long as it is read from."""
+
+    def __init__(self, what: str, path: Path, asked: dict[str, Any], said: IO[bytes]) -> None:
+        root = str(Path(__file__).resolve().parent.parent)
+        known = os.environ.get("PYTHONPATH")
+        # One thread: each further one would reserve address space.
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([root, known] if known else [root]),
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+        }
+        self._said, self._is_broken = said, False
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "features.anndata_reader", what, str(path.resolve())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=environment,
+        )
+        assert self._process.stdin is not None  # noqa: S101
+        assert self._process.stdout is not None  # noqa: S101
+        self.stdout = self._process.stdout
         try:
-            with h5py.File(self._path, "r", locking=False) as root:
-                yield root
-        except ProfileFileError:
-            raise
-        except Hdf5Error as error:
-            raise ProfileFileError(f"{self._name}: {error}.") from None
-        except FileNotFoundError as error:
-            raise ProfileFileError(f"{self._name}: cannot be read (No such file or directory).") from error
-        # What HDF5 raises of damaged bytes is of many kinds: OSError, RuntimeError, KeyError, ValueError, TypeError.
-        except Exception as error:
-            reason = f"is not an AnnData file, or is damaged ({type(error).__name__}); write it anew"
-            raise ProfileFileError(f"{self._name}: {reason}.") from error
+            self._process.stdin.write(json.dumps(asked).encode())
+            self._process.stdin.close()
+        except BrokenPipeError:
+            # It has ended already, and says why.
+            pass
+
+    def __enter__(self) -> _Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stdout.close()
+        self._process.kill()
+        self._process.wait()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield what it reads, until it ends or breaks down."""
+        try:
+            with pa.ipc.open_stream(self.stdout) as stream:
+                for batch in stream:
+                    batch.validate(full=True)
+                    yield batch
+        except (pa.ArrowException, OSError, EOFError):
+            self._is_broken = True
+
+    def require_ended(self, name: str) -> None:
+        """Raise ProfileFileError unless it has read all."""
+        code = self._process.wait()
+        # A stream that makes no sense has no end either.
+        code = code or int(self._is_broken)
+        if code == _REFUSED:
+            self._said.seek(0)
+            words = self._said.read(_LONGEST_WORDS).decode("utf-8", "replace")
+            raise ProfileFileError(f"{name}: {words}.")
+        if code != 0:
+            raise ProfileFileError(
+                f"{name}: is not an AnnData file, or is damaged (reading broke down); write it anew."
+            )
 
 
-class _Column(Protocol):
-    """A column of ``obs`` or ``var``."""
-
-    def __len__(self) -> int:
-        """How many cells there are."""
-
-    def cells(self, start: int, stop: int) -> list[Any]:
-        """Return words or numbers, None where empty."""
-
-
-@dataclass(frozen=True)
-class _Plain:
-    values: h5py.Dataset
-
-    def __len__(self) -> int:
-        return int(self.values.shape[0])
-
-    def cells(self, start: int, stop: int) -> list[Any]:
-        return texts(self.values, start, stop) if is_text(self.values) else numbers(self.values, start, stop).tolist()
-
-
-@dataclass(frozen=True)
-class _Nullable:
-    values: _Plain
-    mask: h5py.Dataset
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def cells(self, start: int, stop: int) -> list[Any]:
-        empty = numbers(self.mask, start, stop).astype(bool).tolist()
-        found = self.values.cells(start, stop)
-        return [None if is_empty else cell for cell, is_empty in zip(found, empty, strict=True)]
-
-
-@dataclass(frozen=True)
-class _Categorical:
-    codes: h5py.Dataset
-    categories: list[Any]
-
-    def __len__(self) -> int:
-        return int(self.codes.shape[0])
-
-    def cells(self, start: int, stop: int) -> list[Any]:
-        codes = numbers(self.codes, start, stop)
-        if codes.dtype.kind not in "iu" or np.any(codes < -1) or np.any(codes >= len(self.categories)):
-            raise Hdf5Error(f"{str(self.codes.name)[:60]!r} holds codes of no category")
-        return [None if code < 0 else self.categories[code] for code in codes.tolist()]
-
-
-def _index(table: h5py.Group) -> _Column:
-    found = _column(table, attribute(table, "_index") or "_index", None)
-    if len(found) == 0:
-        raise Hdf5Error(f"its {str(table.name).lstrip('/')} is empty")
-    return found
-
-
-def _columns(table: h5py.Group) -> list[str]:
-    """Return the names of the columns, without the index."""
-    hidden = {attribute(table, "_index") or "_index", _OLD_CATEGORIES}
-    if len(table) > MOST_COLUMNS:
-        raise Hdf5Error(f"has {len(table)} columns in obs; keep the clinical ones")
-    return [name for name in table if name not in hidden]
-
-
-def _names(column: _Column) -> list[str]:
-    return ["" if name is None else str(name) for name in column.cells(0, len(column))]
-
-
-def _column(table: h5py.Group, name: str, n_rows: int | None) -> _Column:
-    found = member(table, name)
-    if found is None:
-        raise Hdf5Error(f"has no {str(table.name).lstrip('/')} column {name[:40]!r}")
-    column = _of_array(table, name) if isinstance(found, h5py.Dataset) else _of_group(found, name)
-    if n_rows is not None and len(column) != n_rows:
-        raise Hdf5Error(f"column {name[:40]!r} has {len(column)} cells for {n_rows} patients")
-    return column
-
-
-def _of_array(table: h5py.Group, name: str) -> _Column:
-    values = array(table, name)
-    old = member(table, _OLD_CATEGORIES)
-    if isinstance(old, h5py.Group) and member(old, name) is not None:
-        return _Categorical(values, _all(old, name))
-    return _Plain(values)
-
-
-def _of_group(found: h5py.Group, name: str) -> _Column:
-    kind = attribute(found, "encoding-type") or ""
-    if kind == "categorical":
-        return _Categorical(array(found, "codes"), _all(found, "categories"))
-    if kind.startswith("nullable-"):
-        values, mask = _Plain(array(found, "values")), array(found, "mask")
-        if mask.shape[0] != len(values):
-            raise Hdf5Error(f"column {name[:40]!r} has values and gaps of different lengths")
-        return _Nullable(values, mask)
-    raise Hdf5Error(f"column {name[:40]!r} is of encoding {kind[:40]!r}; store it as words or numbers")
-
-
-def _all(parent: h5py.Group, name: str) -> list[Any]:
-    found = member(parent, name)
-    column = _of_group(found, name) if isinstance(found, h5py.Group) else _Plain(array(parent, name))
-    if len(column) > MOST_COLUMNS:
-        raise Hdf5Error(f"{name[:40]!r} has {len(column)} categories; store such a column as words")
-    return column.cells(0, len(column))
-
-
-def _block(ids: _Column, values: Floats, columns: Mapping[str, _Column], start: int) -> Block:
-    stop = start + len(values)
+def _block(batch: pa.RecordBatch, n_genes: int, columns: Sequence[str], row: int) -> Block:
+    values: list[Floats] = [np.asarray(batch.column(1 + k)) for k in range(n_genes)]
+    cells = (batch.column(1 + n_genes + k).to_pylist() for k in range(len(columns)))
     return Block(
-        np.arange(start + 1, stop + 1),
-        ids_of(ids.cells(start, stop)),
-        values,
-        {name: words_of(column.cells(start, stop)) for name, column in columns.items()},
+        np.arange(row, row + len(batch)),
+        ids_of(batch.column(0).to_pylist()),
+        stacked(values, len(batch)),
+        {name: words_of(_unpacked(column)) for name, column in zip(columns, cells, strict=True)},
         {},
     )
+
+
+def _unpacked(column: list[str | None]) -> list[Any]:
+    known: dict[str | None, Any] = {None: None}
+    for cell in column:
+        if cell not in known and cell is not None:
+            known[cell] = json.loads(cell)
+    return [known[cell] for cell in column]

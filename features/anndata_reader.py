@@ -1,0 +1,86 @@
+"""A process that reads one AnnData file for another: what a hostile file does to HDF5 ends here.
+
+HDF5 trusts its files; damaged ones have made it crash, or ask for any memory. So the file is read in a process of its
+own, with a bound on its memory, and what it holds comes back as JSON or as an Arrow stream, which are checked again::
+
+    python -m features.anndata_reader columns FILE
+    python -m features.anndata_reader rows FILE  < {"genes": [0, 7], "columns": ["age"]}
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import chain
+from typing import Any
+
+import h5py  # type: ignore[import-untyped]
+import numpy as np
+import pyarrow as pa
+
+from features.anndata_table import AnnDataTable, Part
+from features.hdf5_nodes import Hdf5Error
+
+#: Of memory that the process may address.
+MEMORY_BYTES = 2**32
+#: How it ends where the file is at fault, its last words on stderr.
+REFUSED = 3
+
+
+def main() -> int:
+    """Read what is asked for, and return how it ended."""
+    what, path = sys.argv[1:]
+    _bound()
+    try:
+        with h5py.File(path, "r", locking=False) as root:
+            table = AnnDataTable(root)
+            if what == "columns":
+                stated = {"genes": table.genes, "columns": table.columns, "n_patients": table.n_patients}
+                sys.stdout.write(json.dumps(stated))
+            else:
+                _write_rows(table, **json.load(sys.stdin))
+    except Hdf5Error as error:
+        sys.stderr.write(str(error))
+        return REFUSED
+    except BrokenPipeError:
+        return 0
+    # What HDF5 raises of damaged bytes is of many kinds: OSError, RuntimeError, KeyError, ValueError, TypeError.
+    except Exception as error:
+        sys.stderr.write(f"is not an AnnData file, or is damaged ({type(error).__name__}); write it anew")
+        return REFUSED
+    return 0
+
+
+def _bound() -> None:
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415
+
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    # A core would hold patients' values.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _write_rows(table: AnnDataTable, genes: list[int], columns: list[str]) -> None:
+    batches = (_batch(part) for part in table.parts(genes, columns))
+    first = next(batches)
+    with pa.ipc.new_stream(sys.stdout.buffer, first.schema) as stream:
+        for batch in chain([first], batches):
+            stream.write_batch(batch)
+    sys.stdout.buffer.flush()
+
+
+def _batch(part: Part) -> pa.RecordBatch:
+    arrays = [pa.array([None if name is None else str(name) for name in part.ids], pa.string())]
+    arrays += [pa.array(np.ascontiguousarray(column)) for column in part.values.T]
+    arrays += [_cells(cells) for cells in part.cells]
+    return pa.record_batch(arrays, names=[f"{j}" for j in range(len(arrays))])
+
+
+def _cells(cells: list[Any]) -> pa.Array:
+    """Return words as JSON, whatever they are: a column may be empty in one part and hold words in the next."""
+    return pa.array([None if cell is None else json.dumps(cell) for cell in cells], pa.string())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
