@@ -289,7 +289,15 @@ def test_thirty_minutes_hold_six_rounds_and_one_restart():
 
 def test_a_short_soak_of_the_real_thing_ends_clean_and_leaves_nothing_running(small_training: TrainingResult):
     before = {process.pid for process in psutil.Process().children(recursive=True)}
-    plan = Plan(3, ("damage and kill", "restart"), timeout_seconds=3, hostile_pause_seconds=0.01, hold_seconds=1)
+    plan = Plan(
+        seconds=0,
+        acts=("damage and kill", "restart"),
+        connections=3,
+        pause_seconds=0.05,
+        hostile_pause_seconds=0.05,
+        timeout_seconds=10,
+        hold_seconds=1,
+    )
     found = soak(small_training.model, plan)
     record = found.record
     faults = (record.lost, record.wrong, record.mixed, record.broken)
