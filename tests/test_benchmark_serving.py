@@ -12,7 +12,16 @@ import pytest
 
 from experiments.benchmarks.http_load import LoadError, load
 from experiments.benchmarks.plain_service import score_plainly
-from experiments.benchmarks.serving import LEAN, MANY, MLFLOW, OURS, PLAIN, ServingBenchmark, write_patients
+from experiments.benchmarks.serving import (
+    LEAN,
+    MANY,
+    MLFLOW,
+    MLFLOW_LEAN,
+    OURS,
+    PLAIN,
+    ServingBenchmark,
+    write_patients,
+)
 from experiments.benchmarks.serving_tables import write_serving
 from training.profiles import Profile
 from training.scoring import score_profiles
@@ -71,6 +80,7 @@ def measured():
             PLAIN: [(80.0, 0.01, 0.02), (100.0, 0.01, 0.05), (400.0, 0.002, 0.01)],
             LEAN: [(100.0, 0.01, 0.02)] * 3,
             MLFLOW: [(5.0, 0.1, 0.2)] * 3,
+            MLFLOW_LEAN: [(10.0, 0.1, 0.2)] * 3,
         },
         many=[0.2, 0.4, 0.3],
         file_seconds=42.0,
@@ -95,7 +105,7 @@ def test_the_table_says_what_was_measured(measured, tmp_path):
     assert "| `prognosis score`, 1,000,000 patients of a CSV file | 42 s | 60 s a million |" in text
     assert "400 and 401 MiB" in text
     assert (tmp_path / "serving.md").read_text() == text
-    assert len(pd.read_csv(tmp_path / "serving.csv")) == 12
+    assert len(pd.read_csv(tmp_path / "serving.csv")) == 15
 
 
 def test_the_plain_rival_answers_as_the_service_does(small_training):

@@ -1,6 +1,7 @@
-"""The same answers through ``mlflow models serve``: a pyfunc model around the service's own scoring.
+"""The same answers through ``mlflow models serve``: a pyfunc model around plain calls, or the service's own scoring.
 
-``python -m experiments.benchmarks.mlflow_rival FOLDER`` saves it; ``PROGNOSIS_BUNDLES`` names the exported models.
+``python -m experiments.benchmarks.mlflow_rival FOLDER plain`` (or ``lean``) saves it; ``PROGNOSIS_BUNDLES`` names the
+exported models.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from serving.score_answers import score_answer
 class Rival(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
     """Answers requests that stand as JSON in a column of their own."""
 
+    def __init__(self, *, plainly: bool) -> None:
+        self._plainly = plainly
+
     def load_context(self, context: Any) -> None:  # noqa: ARG002
         """Read the models."""
-        self._snapshot = snapshot_of(plainly=False)
+        self._snapshot = snapshot_of(plainly=self._plainly)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> list[str]:  # noqa: ARG002
         """Return the answer to each request."""
@@ -29,4 +33,4 @@ class Rival(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
 
 
 if __name__ == "__main__":
-    mlflow.pyfunc.save_model(sys.argv[1], python_model=Rival(), pip_requirements=[])
+    mlflow.pyfunc.save_model(sys.argv[1], python_model=Rival(plainly=sys.argv[2] == "plain"), pip_requirements=[])

@@ -31,7 +31,11 @@ ROUNDS = 5
 MANY = 1000
 #: Profiles of a file that are made, before they are repeated under other ids.
 DISTINCT = 10_000
-OURS, PLAIN, LEAN, MLFLOW = "service", "plain FastAPI", "FastAPI, the service's scoring", "mlflow models serve"
+OURS, PLAIN, LEAN = "service", "plain FastAPI", "FastAPI, the service's scoring"
+MLFLOW, MLFLOW_LEAN = "mlflow models serve, plain", "mlflow models serve, the service's scoring"
+#: Saved as what; these take a data frame and answer with one.
+BY_MLFLOW = {MLFLOW: "plain", MLFLOW_LEAN: "lean"}
+SERVERS = (OURS, PLAIN, LEAN, MLFLOW, MLFLOW_LEAN)
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ def benchmark_serving(definition: Path, *, n_requests: int, n_file: int, n_memor
         model = trained_model(definition)
         bundles = exported(model, home / "exported", 1)
         request = request_of(model)
-        ports = {name: running.enter_context(_server(name, home, bundles)) for name in (OURS, PLAIN, LEAN, MLFLOW)}
+        ports = {name: running.enter_context(_server(name, home, bundles)) for name in SERVERS}
         body = _same_answers(ports, request)
         loads: dict[str, list[tuple[float, float, float]]] = {name: [] for name in ports}
         for turn in range(ROUNDS + 1):
@@ -119,34 +123,32 @@ def _server(name: str, home: Path, bundles: Path) -> Iterator[int]:
         "OPENBLAS_NUM_THREADS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    command = _commands(port, home, environment)[name]
+    command = _command(name, port, home, environment)
     with (home / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603
     with ended(process):
-        wait_until_ready(port, process, path="/ping" if name == MLFLOW else "/readyz")
+        wait_until_ready(port, process, path="/ping" if name in BY_MLFLOW else "/readyz")
         yield port
 
 
-def _commands(port: int, home: Path, environment: Mapping[str, str]) -> dict[str, list[str]]:
+def _command(name: str, port: int, home: Path, environment: Mapping[str, str]) -> list[str]:
     here = [sys.executable, "-m"]
-    plain = [*here, "uvicorn", "--factory", "--port", str(port), "--log-level", "warning", "--no-access-log"]
-    saved = home / "pyfunc"
-    if not saved.exists():
-        subprocess.run(  # noqa: S603
-            [*here, "experiments.benchmarks.mlflow_rival", str(saved)], env=dict(environment), check=True
-        )
-    serve = [*here, "mlflow", "models", "serve", "-m", str(saved), "--env-manager", "local", "-p", str(port)]
-    prognosis = [sys.executable, "-c", "from experiments.cli import main; main()"]
-    return {
-        OURS: [*prognosis, "serve", "--port", str(port), "--workers", "1"],
-        PLAIN: [*plain, "experiments.benchmarks.plain_service:plain"],
-        LEAN: [*plain, "experiments.benchmarks.plain_service:lean"],
-        MLFLOW: [*serve, "-w", "1"],
-    }
+    if name == OURS:
+        prognosis = [sys.executable, "-c", "from experiments.cli import main; main()"]
+        return [*prognosis, "serve", "--port", str(port), "--workers", "1"]
+    if name not in BY_MLFLOW:
+        application = f"experiments.benchmarks.plain_service:{'plain' if name == PLAIN else 'lean'}"
+        quiet = ["--log-level", "warning", "--no-access-log"]
+        return [*here, "uvicorn", "--factory", "--port", str(port), *quiet, application]
+    kind = BY_MLFLOW[name]
+    saved = str(home / f"pyfunc-{kind}")
+    save = [*here, "experiments.benchmarks.mlflow_rival", saved, kind]
+    subprocess.run(save, env=dict(environment), check=True)  # noqa: S603
+    return [*here, "mlflow", "models", "serve", "-m", saved, "--env-manager", "local", "-p", str(port), "-w", "1"]
 
 
 def _asked(name: str, port: int, request: bytes, n_requests: int) -> Load:
-    if name != MLFLOW:
+    if name not in BY_MLFLOW:
         return load(port, "/score", request, n_requests=n_requests, connections=CONNECTIONS)
     return load(port, "/invocations", _wrapped(request), n_requests=max(n_requests // 10, 50), connections=CONNECTIONS)
 
@@ -157,15 +159,12 @@ def _wrapped(request: bytes) -> bytes:
 
 def _same_answers(ports: Mapping[str, int], request: bytes) -> bytes:
     """Return the service's answer, once the rivals' were seen to be the same."""
-    answers = {name: _asked(name, port, request, 1).body for name, port in ports.items() if name != MLFLOW}
-    first = json.loads(answers[OURS])
+    answers = {name: json.loads(_asked(name, port, request, 1).body) for name, port in ports.items()}
+    answers |= {name: json.loads(answers[name]["predictions"][0]) for name in BY_MLFLOW}
     for name, answer in answers.items():
-        if not _alike(json.loads(answer), first):
+        if not _alike(answer, answers[OURS]):
             raise RuntimeError(f"{name} answers otherwise than the service.")
-    wrapped = load(ports[MLFLOW], "/invocations", _wrapped(request), n_requests=1, connections=1).body
-    if not _alike(json.loads(json.loads(wrapped)["predictions"][0]), first):
-        raise RuntimeError(f"{MLFLOW} answers otherwise than the service.")
-    return answers[OURS]
+    return _asked(OURS, ports[OURS], request, 1).body
 
 
 def _alike(one: Any, other: Any) -> bool:
