@@ -1,6 +1,6 @@
 # The desk of ctc-prognosis: `make` alone lists what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench format lock clean
+.PHONY: help install run test check bench soak format lock clean
 
 COHORTS ?=
 ENDPOINT ?= OS
@@ -29,8 +29,13 @@ check: install ## format, lint, strict types, import contracts, then the tests: 
 	@$(BIN)/mypy && $(BIN)/lint-imports
 	@$(PYTEST) $(ARGS)
 
-bench: install ## race the univariate scan against R and lifelines (COHORTS='DIR …': compare with R there too)
+bench: install ## race scan, service and file scoring against their rivals (COHORTS='DIR …': compare with R there too)
 	@$(BIN)/prognosis benchmark univariate $(COHORTS)
+	@$(BIN)/prognosis benchmark start
+	@$(BIN)/prognosis benchmark serving
+
+soak: install ## half an hour of load with promotions, killed workers, a lost registry and hostile bodies
+	@$(BIN)/prognosis benchmark soak
 
 format: install ## format and mend what can be mended
 	@$(BIN)/ruff format && $(BIN)/ruff check --fix
