@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from features.cohort import Cohort
 from features.panel import Panel
 from features.scale_evidence import ScaleReference
-from training.definition import Definition
 from training.resampling import generator
 from training.splits import features_of
 from training.typicality import Typicality, fit_typicality
 from training.typicality_kernel import N_PARTS, calibrated
+
+if TYPE_CHECKING:
+    from training.definition import Definition
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

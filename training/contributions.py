@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
 
 from training.blend import Blend, FittedLearner
@@ -125,6 +124,9 @@ def _divided(predictor: FittedCox | CompiledBooster | FittedBooster, X: Floats) 
         return (X - predictor.means) * predictor.coefficients, 0.0
     if isinstance(predictor, CompiledBooster):
         return predictor.contributions(X)
+    # Only trees that are too deep to be compiled need it, and it takes longer to import than all else that scores.
+    import xgboost  # noqa: PLC0415
+
     found = predictor.booster.predict(xgboost.DMatrix(X, nthread=1), pred_contribs=True).astype(np.float64)
     signed = -found if predictor.objective == "aft" else found
     return signed[:, :-1], float(signed[0, -1]) - predictor.centre

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from training.band_kernel import write_bands, write_medians
 from training.breslow import BaselineHazard
+from training.kaplan_meier import Z95
 from training.replicates import Replicates
-from training.univariate_cox import Z95
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.intp]

@@ -6,12 +6,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
 
 from training.tree_kernel import DEEPEST, add_leaves, add_leaves_of_draws, laid_out
+
+if TYPE_CHECKING:
+    import xgboost
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
