@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from page_picture import WIDTH, page_picture
 from page_walk import DARK, PHONE, Site, Walk, opened_browser, opened_page, running_site
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 if TYPE_CHECKING:
@@ -98,7 +101,9 @@ def test_the_figures_on_the_page_are_those_of_the_answer(walk: Walk):
     assert len(sent["horizons_months"]) <= 100
     assert max(sent["horizons_months"]) == model["horizon_months_max"]
     figures = page.locator(".key-figures .value").all_text_contents()
-    assert figures[0] == result["median_survival"]["words"]
+    value, _, rest = result["median_survival"]["words"].partition(" (")
+    assert figures[0] == value
+    assert page.locator(".key-figures .more").first.inner_text() == f"95 % interval {rest.removesuffix(')')}"
     assert figures[2] == f"{result['risk_group']} third"
     expect(page.locator("#position-words")).to_contain_text(f"{result['risk_percentile']:.0f} %")
     by_month = {point["horizon_months"]: point for point in result["survival"]}
@@ -350,6 +355,12 @@ def test_the_cohorts_figures_are_those_of_the_service(walk: Walk, site: Site):
     expect(page.locator(".comparison")).to_contain_text("registered model SIMULATED-KIRC-OS, version 1")
     page.select_option("#cohort-model", "SIMULATED-LGG-OS")
     expect(page.locator(".own-cohort")).to_contain_text("holds no curves by gene")
+
+
+def test_the_pages_picture_can_be_made_again(walk: Walk):
+    picture = Image.open(io.BytesIO(page_picture(walk.page, walk.address)))
+    assert (picture.format, picture.width) == ("PNG", WIDTH)
+    assert picture.height > 1000
 
 
 def test_a_browser_without_the_token_is_asked_for_it(site: Site):

@@ -236,7 +236,11 @@ def test_no_answer_outlives_a_refusal(walk: Walk):
 def test_an_answer_to_what_was_changed_meanwhile_is_not_shown(walk: Walk):
     walk.take_example()
     held: list[Route] = []
-    walk.page.route("**/score", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    walk.page.route("**/score", hold)
     walk.page.click("#score")
     expect(walk.page.locator("#answer")).to_contain_text("on its way")
     walk.page.fill("#clinical-age", "20")

@@ -81,7 +81,7 @@ function heading(model, { label, at, isExample }) {
 function keyFigures({ model, result }) {
   const own = result.survival.filter((point) => model.horizons_months.includes(point.horizon_months)).at(-1);
   const figures = [
-    ["Median survival", result.median_survival.words, null],
+    ["Median survival", ...medianWords(result.median_survival.words)],
     own && [
       `Survival at ${monthsWords(own.horizon_months)} months`,
       percent(own.probability),
@@ -107,6 +107,12 @@ function keyFigures({ model, result }) {
 function coverage({ model, result }) {
   const words = model.variants[result.variant]?.interval_coverage?.words;
   return words ? html("p", { class: "hint coverage" }, words) : null;
+}
+
+/** The figure, and what stands behind it in brackets. @returns {[string, string | null]} */
+function medianWords(words) {
+  const [, value, ends] = words.match(/^(.*?) \((.*)\)$/) ?? [null, words, null];
+  return [value, ends && (/^[\d.]/.test(ends) ? `95 % interval ${ends}` : ends)];
 }
 
 function horizonTable({ model, result }) {

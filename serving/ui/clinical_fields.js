@@ -61,7 +61,7 @@ export function setValue(id, value) {
   const control = /** @type {HTMLInputElement | HTMLSelectElement} */ (byId(id));
   const text = String(value);
   if (control instanceof HTMLSelectElement && ![...control.options].some((option) => option.value === text)) {
-    control.append(html("option", { value: text }, `${text} (as sent)`));
+    control.append(html("option", { value: text }, text));
   }
   control.value = text;
 }

@@ -25,7 +25,7 @@ export function showError({ id, message }) {
     return;
   }
   const note = html("p", { class: "error", id: `${control.id}-error` }, message);
-  control.closest(".field")?.append(note);
+  control.after(note);
   control.setAttribute("aria-invalid", "true");
   const described = control.getAttribute("aria-describedby");
   control.setAttribute("aria-describedby", [note.id, described].filter(Boolean).join(" "));

@@ -177,6 +177,7 @@ export class PatientForm {
     }
     this.adoptScale(read.stated);
     setValue("profile", read.isJson ? profileText(read.expression) : text);
+    byId("profile").scrollTop = 0;
     this.countGenes();
     say([...this.adoptPatient(read), ...(read.isJson && read.withoutValue ? [withoutWords(read.withoutValue)] : [])]);
     this.onTaken();
