@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from near_service import NearService
 
 from serving.answers import health, models
 from serving.bundle_cache import KEPT, Listing, RegisteredVersion
@@ -118,6 +119,23 @@ def test_a_broken_first_bundle_is_a_model_that_is_not_ready(
     assert caught.value.problem.status == 503
     (refused,) = models(champions.snapshot).refused
     assert (refused.version, refused.served_version) == ("1", None)
+    told = NearService(champions.snapshot).ask("GET", "/readyz")
+    assert told.status_code == 503
+    words = f"Refused, with none before it that could be served: {model.name} version 1; `/models` says why."
+    assert told.json()["detail"] == words
+
+
+def test_what_is_not_ready_says_what_is_missing(champions: Champions, model_store: ModelStore):
+    def told() -> str:
+        detail: str = NearService(champions.snapshot).ask("GET", "/readyz").json()["detail"]
+        return detail
+
+    assert told() == "no model is loaded: the model registry was not asked yet."
+    champions.refresh()
+    assert told() == "no model is loaded: no model bears an alias."
+    shutil.rmtree(model_store.folder)
+    champions.refresh()
+    assert told().startswith("no model is loaded: the model registry does not exist yet; train a model first. It last")
 
 
 @pytest.fixture
