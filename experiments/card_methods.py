@@ -92,7 +92,7 @@ def _intervals(result: TrainingResult) -> str:
     if variant.replicates is None:
         return "Answers have no interval."
     coverage = interval_coverage(variant.learner)
-    measured = coverage.words if coverage else f"Their coverage was not measured for {variant.learner}."
+    measured = coverage.in_full if coverage else f"Their coverage was not measured for {variant.learner}."
     return (
         f"Answers have 95 % intervals from {len(variant.replicates)} bootstrap replicates, slope and baseline hazard "
         f"included. {measured}"

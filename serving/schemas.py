@@ -125,7 +125,7 @@ class CoverageBlock(Wire):
 
     nominal: Probability
     measured: Probability = Field(description="Mean over the horizons; below `nominal` the intervals are too narrow.")
-    words: str = Field(description="At each horizon, with its own interval, and how it was measured.")
+    words: str = Field(description="The same at each horizon.")
 
 
 class VariantBlock(Wire):

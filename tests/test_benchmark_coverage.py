@@ -60,9 +60,10 @@ def test_tables_are_written_and_a_card_quotes_them(tmp_path):
     quoted(by_hand().assign(**ABOUT)).to_csv(tmp_path / "quoted.tsv", sep="\t", index=False)
     coverage = interval_coverage("auto", tmp_path / "quoted.tsv")
     assert coverage.measured == pytest.approx((0.95 + 0.8) / 2)
-    assert "2 cohorts of SIMULATED-KIRC" in coverage.words
-    assert "0.950 (0.852 to 1.000) at 12 months; 0.800 (0.800 to 0.800) at 36 months" in coverage.words
-    assert "code 0.1.0+abc" in coverage.words
+    assert "2 cohorts of SIMULATED-KIRC" in coverage.in_full
+    assert "0.950 (0.852 to 1.000) at 12 months; 0.800 (0.800 to 0.800) at 36 months" in coverage.in_full
+    assert "code 0.1.0+abc" in coverage.in_full
+    assert "held the true survival of 95 % at 12 months, 80 % at 36 months" in coverage.words
     assert interval_coverage("pooled_cox", tmp_path / "quoted.tsv") is None
 
 

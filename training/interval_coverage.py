@@ -21,11 +21,14 @@ class IntervalCoverage:
     measured : float
         Share of new patients whose true survival lay within their interval, mean over the horizons; 0 to 1.
     words : str
-        The same at each horizon with its interval, and how it was measured.
+        The same at each horizon, for people.
+    in_full : str
+        With intervals and where it was measured, for a model card.
     """
 
     measured: float
     words: str
+    in_full: str
 
 
 @cache
@@ -43,15 +46,26 @@ def interval_coverage(learner: str, file: Path = MEASURED) -> IntervalCoverage |
         rows = [row for row in csv.DictReader(table, delimiter="\t") if row["learner"] == learner]
     if not rows:
         return None
-    shares = "; ".join(
-        f"{float(row['covered']):.3f} ({float(row['lower']):.3f} to {float(row['upper']):.3f}) at "
-        f"{float(row['horizon_months']):g} months"
-        for row in rows
-    )
     first = rows[0]
-    words = (
-        f"In simulation ({first['cohorts']} cohorts of {first['cancer_type']}, new patients, nominal {NOMINAL}) the "
-        f"intervals of {first['words']} held the true survival in {shares} (`experiments/results/coverage.md`, "
-        f"{first['code']}); what a real cohort breaks of the model's assumptions is not in them."
+    whose = f"{first['cohorts']} cohorts of {first['cancer_type']}, new patients"
+    ending = "what a real cohort breaks of the model's assumptions is not in them."
+    return IntervalCoverage(
+        measured=sum(float(row["covered"]) for row in rows) / len(rows),
+        words=(
+            f"In simulation ({whose}) 95 % intervals of {first['words']} held the true survival of "
+            f"{', '.join(map(_percent, rows))}; {ending}"
+        ),
+        in_full=(
+            f"In simulation ({whose}, nominal {NOMINAL}) the intervals of {first['words']} held the true survival in "
+            f"{'; '.join(map(_share, rows))} (`experiments/results/coverage.md`, {first['code']}); {ending}"
+        ),
     )
-    return IntervalCoverage(sum(float(row["covered"]) for row in rows) / len(rows), words)
+
+
+def _percent(row: dict[str, str]) -> str:
+    return f"{float(row['covered']):.0%} at {float(row['horizon_months']):g} months".replace("%", " %")
+
+
+def _share(row: dict[str, str]) -> str:
+    covered, lower, upper = (float(row[name]) for name in ("covered", "lower", "upper"))
+    return f"{covered:.3f} ({lower:.3f} to {upper:.3f}) at {float(row['horizon_months']):g} months"
