@@ -13,6 +13,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
+from joblib import cpu_count
 
 from features.errors import PrognosisError
 from features.profile_files import format_of, open_profiles
@@ -155,7 +156,7 @@ def write_scores(
     if target.suffix.lower() not in SUFFIXES:
         raise ResultFileError(f"{target.name}: results are written as {', '.join(SUFFIXES)}; name one of these.")
     _require_other(source, target)
-    blocks = score_file(model, open_profiles(source, form), asked, threads=os.process_cpu_count() or 1)
+    blocks = score_file(model, open_profiles(source, form), asked, threads=cpu_count())
     n_scored, n_failed = 0, 0
     failures: list[tuple[int, str, str]] = []
     with _written_whole(target) as writer:
