@@ -22,8 +22,8 @@ class Growth:
 
     Parameters
     ----------
-    seconds : float
-        From the first look at it to the last.
+    begun, ended : float
+        The first look at it and the last, seconds since the beginning.
     first, last, highest : int
         Bytes.
     per_answer : float or None
@@ -31,11 +31,17 @@ class Growth:
         None where the life was too short to tell.
     """
 
-    seconds: float
+    begun: float
+    ended: float
     first: int
     last: int
     highest: int
     per_answer: float | None
+
+    @property
+    def seconds(self) -> float:
+        """How long it was looked at."""
+        return self.ended - self.begun
 
 
 def growth(samples: Sequence[Sample]) -> list[Growth]:
@@ -48,7 +54,7 @@ def growth(samples: Sequence[Sample]) -> list[Growth]:
 
 def _growth(life: Sequence[Sample]) -> Growth:
     sizes = [sample.n_bytes for sample in life]
-    return Growth(life[-1].at - life[0].at, sizes[0], sizes[-1], max(sizes), _slope(life))
+    return Growth(life[0].at, life[-1].at, sizes[0], sizes[-1], max(sizes), _slope(life))
 
 
 def _slope(life: Sequence[Sample]) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -18,7 +18,7 @@ from experiments.benchmarks.soak import Soak
 from experiments.benchmarks.soak_events import BACK_SECONDS, FOLLOWED_SECONDS, NOTICED_SECONDS
 from experiments.benchmarks.soak_hostile import BODY_LIMIT_BYTES
 from experiments.benchmarks.soak_load import PATIENCE_SECONDS, TRIES
-from experiments.benchmarks.soak_memory import Growth, growth
+from experiments.benchmarks.soak_memory import growth
 from experiments.benchmarks.soak_requests import SHARES
 from experiments.benchmarks.soak_site import PROFILES_PER_MINUTE, RATE_PER_MINUTE, WORKERS
 from experiments.benchmarks.tables import write_pair
@@ -66,7 +66,7 @@ def markdown(found: Soak, about: Mapping[str, Any]) -> str:
         "\n".join(_judgement(found)),
         "## What was asked, and how long the answers took\n\n" + "\n".join(_answers(found)),
         "## What was done meanwhile\n\n" + "\n".join(_events(found)),
-        "## Memory of the workers\n\n" + "\n".join(_memory(growth(found.record.samples))),
+        "## Memory of the workers\n\n" + "\n".join(_memory(found)),
         "## What had to be refused\n\n" + "\n".join(_hostile(found)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -128,13 +128,14 @@ def _events(found: Soak) -> Iterator[str]:
         yield f"| {words} | {len(seconds)} | {times} | {f'{limit:g} s' if np.isfinite(limit) else ''} |"
 
 
-def _memory(found: Sequence[Growth]) -> Iterator[str]:
-    yield "| worker | alive | first | last | highest | growth per 100,000 answers of the service |"
-    yield "|---|---|---|---|---|---|"
-    for position, each in enumerate(found, start=1):
+def _memory(found: Soak) -> Iterator[str]:
+    yield "| worker | alive | first | last | highest | growth per 100,000 answers of the service | swaps meanwhile |"
+    yield "|---|---|---|---|---|---|---|"
+    for position, each in enumerate(growth(found.record.samples), start=1):
         sizes = " | ".join(f"{n / _MIB:,.0f} MiB" for n in (each.first, each.last, each.highest))
         slope = "" if each.per_answer is None else f"{1e5 * each.per_answer / _MIB:+,.1f} MiB"
-        yield f"| {position} | {each.seconds / 60:.1f} min | {sizes} | {slope} |"
+        swaps = sum(e.kind == "promotion" and each.begun <= e.at <= each.ended for e in found.record.events)
+        yield f"| {position} | {each.seconds / 60:.1f} min | {sizes} | {slope} | {swaps} |"
 
 
 def _hostile(found: Soak) -> Iterator[str]:
