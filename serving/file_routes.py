@@ -34,6 +34,7 @@ MEDIA_TYPES: Mapping[str, str] = {
     "application/vnd.apache.parquet": "parquet",
     "application/x-hdf5": "h5ad",
 }
+_BYTES = "application/octet-stream"
 LINES, CSV = "application/x-ndjson", "text/csv"
 _AFTER = b"\n"
 
@@ -100,10 +101,15 @@ def _query(request: Request) -> tuple[FileQuery, tuple[float, ...] | None]:
 
 def _format(request: Request, query: FileQuery) -> str:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    form = query.format or MEDIA_TYPES.get(media_type)
+    # Other types are those that any web page may send without asking first.
+    stated = query.format if media_type == _BYTES or media_type in MEDIA_TYPES else None
+    form = stated or MEDIA_TYPES.get(media_type)
     if form not in FORMATS:
-        detail = f"send the file as one of {', '.join(MEDIA_TYPES)}, or state its format ({', '.join(FORMATS)})."
-        raise ProblemError("unsupported-media-type", detail, field="format" if query.format else "Content-Type")
+        detail = (
+            f"send the file as Content-Type {', '.join(MEDIA_TYPES)}, or {_BYTES} with its format in the address "
+            f"({', '.join(FORMATS)})."
+        )
+        raise ProblemError("unsupported-media-type", detail, field="format" if stated else "Content-Type")
     return str(form)
 
 

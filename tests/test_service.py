@@ -544,3 +544,14 @@ def test_what_cannot_be_answered_of_a_file_is_a_problem(
 
 def test_a_file_that_is_too_large_is_refused(server: Server, model: PrognosticModel):
     problem(post_file(server, model, b"x" * (BODY_LIMIT + 1)), "body-too-large")
+
+
+@pytest.mark.parametrize("sent", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_a_type_that_any_page_may_send_is_refused_whatever_format_is_stated(
+    server: Server, model: PrognosticModel, sent: str
+):
+    query = {"cancer_type": model.cancer_type, "scale": model.scale, "format": "csv"}
+    response = server.http.post("/score/file", params=query, content=file_of(model), headers={"Content-Type": sent})
+    assert problem(response, "unsupported-media-type")["field"] == "Content-Type"
+    bytes_type = {"Content-Type": "application/octet-stream"}
+    assert server.http.post("/score/file", params=query, content=file_of(model), headers=bytes_type).status_code == 200
