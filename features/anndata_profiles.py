@@ -20,6 +20,8 @@ from features.profile_cells import ids_of, stacked, words_of
 #: `features.anndata_reader.REFUSED`, which is not imported: its module opens HDF5.
 _REFUSED = 3
 _LONGEST_WORDS = 1000
+#: Of processor time that reading any file may take, and each of its MiB besides.
+SECONDS_OF_ANY_FILE = 20
 
 
 class AnnDataProfiles:
@@ -88,7 +90,7 @@ class _Reader:
         }
         self._said, self._is_broken = said, False
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "features.anndata_reader", what, str(path.resolve())],
+            [sys.executable, "-m", "features.anndata_reader", what, str(path.resolve()), str(_seconds(path))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
@@ -135,6 +137,10 @@ class _Reader:
             raise ProfileFileError(
                 f"{name}: is not an AnnData file, or is damaged (reading broke down); write it anew."
             )
+
+
+def _seconds(path: Path) -> int:
+    return SECONDS_OF_ANY_FILE + path.stat().st_size // 2**20
 
 
 def _block(batch: pa.RecordBatch, n_genes: int, columns: Sequence[str], row: int) -> Block:

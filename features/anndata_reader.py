@@ -1,10 +1,11 @@
 """A process that reads one AnnData file for another: what a hostile file does to HDF5 ends here.
 
-HDF5 trusts its files; damaged ones have made it crash, or ask for any memory. So the file is read in a process of its
-own, with a bound on its memory, and what it holds comes back as JSON or as an Arrow stream, which are checked again::
+HDF5 trusts its files; damaged ones have made it crash, go round for ever, or ask for any memory. So the file is read in
+a process of its own, with bounds on its memory and its time, and what it holds comes back as JSON or an Arrow stream,
+which are checked again::
 
-    python -m features.anndata_reader columns FILE
-    python -m features.anndata_reader rows FILE  < {"genes": [0, 7], "columns": ["age"]}
+    python -m features.anndata_reader columns FILE SECONDS
+    python -m features.anndata_reader rows FILE SECONDS  < {"genes": [0, 7], "columns": ["age"]}
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ REFUSED = 3
 
 def main() -> int:
     """Read what is asked for, and return how it ended."""
-    what, path = sys.argv[1:]
-    _bound()
+    what, path, seconds = sys.argv[1:]
+    _bound(int(seconds))
     try:
         with h5py.File(path, "r", locking=False) as root:
             table = AnnDataTable(root)
@@ -51,12 +52,13 @@ def main() -> int:
     return 0
 
 
-def _bound() -> None:
+def _bound(seconds: int) -> None:
     if sys.platform == "win32":
         return
     import resource  # noqa: PLC0415
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     # A core would hold patients' values.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
