@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -634,3 +636,13 @@ def test_many_lists_of_identifiers_do_not_fill_the_memory(model):
     for n in range(20):
         reader.layout(tuple(f"stranger {n} {i}" for i in range(30_000)))
     assert sum(map(len, reader._layouts)) <= IDENTIFIERS_KEPT
+
+
+def test_a_model_that_nobody_holds_is_forgotten(model, typical):
+    gone = replace(model)
+    score(gone, typical)
+    score(gone, {gene: value for i, (gene, value) in enumerate(typical.items()) if i % 5})
+    known = weakref.ref(gone)
+    del gone
+    gc.collect()
+    assert known() is None

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import compress
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ Integers = NDArray[np.int64]
 
 #: Curves of the cohort that are kept: by days survived and days asked for.
 CURVES_KEPT = 64
+_KEPT = "_scorer"
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,14 +236,13 @@ class Scorer:
         return lru_cache(CURVES_KEPT)(lambda survived, days: survival_given(curve, survived, np.frombuffer(days)))
 
 
-_SCORERS: WeakKeyDictionary[PrognosticModel, Scorer] = WeakKeyDictionary()
-
-
 def scorer_of(model: PrognosticModel) -> Scorer:
     """Return the model's scorer, made at the first call."""
-    scorer = _SCORERS.get(model)
+    # It stands on the model and ends with it: it holds the model, so that no mapping from models would ever let go.
+    kept = vars(model)
+    scorer: Scorer | None = kept.get(_KEPT)
     if scorer is None:
-        scorer = _SCORERS[model] = Scorer(model)
+        scorer = kept[_KEPT] = Scorer(model)
     return scorer
 
 
