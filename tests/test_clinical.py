@@ -26,7 +26,7 @@ def test_an_age_is_read_to_the_last_bit_from_number_and_word(age: float):
     assert parse_age(f" {age!r} ") == age
 
 
-@pytest.mark.parametrize("value", [-1, 120.5, math.inf, "-3", "1e9", "old", ">89", True, [61]])
+@pytest.mark.parametrize("value", [-1, 120.5, math.inf, "-3", "1e9", "old", ">89", "6_1", "６１", True, [61]])
 def test_an_age_outside_0_to_120_is_refused_without_being_repeated(value):
     with pytest.raises(ClinicalError, match="age must be") as caught:
         parse_age(value)
@@ -49,7 +49,16 @@ def test_other_words_are_no_sex(word):
     ("word", "stage"),
     [
         *[("III", "III"), ("Stage IIIA", "III"), ("IIIa", "III"), ("Stage IV", "IV"), ("iv", "IV"), ("Stage I", "I")],
-        *[("Stage IIB", "II"), ("3", "III"), (3, "III"), (3.0, "III"), ("stage 2a", "II"), ("IB2", "I"), ("IVC", "IV")],
+        *[
+            ("Stage IIB", "II"),
+            ("3", "III"),
+            (3, "III"),
+            (3.0, "III"),
+            ("3.0", "III"),
+            ("stage 2a", "II"),
+            ("IB2", "I"),
+            ("IVC", "IV"),
+        ],
         *[("AJCC Stage IIIC", "III"), ("Pathologic Stage II", "II"), ("Stage  IIIA1", "III"), ("FIGO IC2", "I")],
     ],
 )
@@ -78,7 +87,16 @@ def test_what_is_no_stage_is_refused_with_what_is_allowed(word):
 @pytest.mark.parametrize(
     ("word", "grade"),
     [
-        *[("G1", "G1"), ("g4", "G4"), ("3", "G3"), (2, "G2"), (2.0, "G2"), ("Grade 2", "G2"), ("WHO grade III", "G3")],
+        *[
+            ("G1", "G1"),
+            ("g4", "G4"),
+            ("3", "G3"),
+            (2, "G2"),
+            (2.0, "G2"),
+            ("2.00", "G2"),
+            ("Grade 2", "G2"),
+            ("WHO grade III", "G3"),
+        ],
         *[("Poorly differentiated", "G3"), ("Undifferentiated", "G4")],
     ],
 )
