@@ -85,7 +85,7 @@ class DenseMatrix:
 
     def _rows_at_once(self, chunk_rows: int, width: int) -> int:
         """Return how many rows are read at once: whole chunks, for each is unpacked as a whole."""
-        fitting = max(1, BYTES_AT_ONCE // (width * self.values.dtype.itemsize))
+        fitting = max(1, BYTES_AT_ONCE // (width * int(self.values.dtype.itemsize)))
         return min(max(fitting // chunk_rows, 1) * chunk_rows, _MOST_ROWS)
 
 

@@ -163,8 +163,10 @@ def _without_numbers(file: ProfileFile, positions: Sequence[int]) -> set[int]:
     if not positions or not set(positions) & set(file.clinical_positions):
         return set()
     first = next(file.blocks((), positions), None)
+    if first is None:
+        return set()
     found = set()
-    for j in positions if first is not None else ():
+    for j in positions:
         known = [cell for cell in first.words[file.columns[j]] if cell is not None]
         if known and not any(map(is_number, known)):
             found.add(j)
