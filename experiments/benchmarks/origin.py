@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from joblib import cpu_count
+
+from experiments.runner import code_version
 from features.cohort import Cohort
 from training.definition import Definition
 
@@ -34,6 +39,17 @@ def origin(cohort: Cohort, definition: Definition, made_from: Mapping[str, str])
         "seed": definition.seed,
         "outer_folds": definition.resampling.outer_folds,
         "outer_repeats": definition.resampling.outer_repeats,
+    }
+
+
+def made_now() -> dict[str, str | int | float]:
+    """Say when, by which code and on what machine a benchmark is made, and how busy that is."""
+    return {
+        "processors": cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code_version": code_version(),
+        "commit": clean_commit(),
     }
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
-from joblib import cpu_count
 
-from experiments.benchmarks.origin import clean_commit, code_in_words
+from experiments.benchmarks.origin import code_in_words, made_now
 from experiments.benchmarks.serving import (
     CONNECTIONS,
     LEAN,
@@ -22,20 +19,13 @@ from experiments.benchmarks.serving import (
     ServingBenchmark,
 )
 from experiments.benchmarks.tables import write_pair
-from experiments.runner import code_version
 
 _MIB = 2**20
 
 
 def write_serving(found: ServingBenchmark, folder: Path) -> str:
     """Write ``serving.csv`` and ``serving.md``, and return the latter's text."""
-    about = {
-        "processors": cpu_count(),
-        "load": round(os.getloadavg()[0], 2),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "code_version": code_version(),
-        "commit": clean_commit(),
-    }
+    about = made_now()
     rows = pd.DataFrame(
         [
             {"server": server, "round": turn + 1, "per_second": per_second, "p50": p50, "p99": p99}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import cpu_count
 
-from experiments.benchmarks.origin import clean_commit, code_in_words
+from experiments.benchmarks.origin import code_in_words, made_now
 from experiments.benchmarks.soak import Soak
 from experiments.benchmarks.soak_events import BACK_SECONDS, FOLLOWED_SECONDS, NOTICED_SECONDS
 from experiments.benchmarks.soak_hostile import BODY_LIMIT_BYTES
@@ -22,7 +19,6 @@ from experiments.benchmarks.soak_memory import growth
 from experiments.benchmarks.soak_requests import SHARES
 from experiments.benchmarks.soak_site import PROFILES_PER_MINUTE, RATE_PER_MINUTE, WORKERS
 from experiments.benchmarks.tables import write_pair
-from experiments.runner import code_version
 from serving.problems import KINDS
 
 _MIB = 2**20
@@ -39,13 +35,7 @@ _EVENTS: Mapping[str, tuple[str, float]] = {
 
 def write_soak(found: Soak, folder: Path) -> str:
     """Write ``soak.csv`` and ``soak.md``, and return the latter's text."""
-    about = {
-        "processors": cpu_count(),
-        "load": round(os.getloadavg()[0], 2),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "code_version": code_version(),
-        "commit": clean_commit(),
-    }
+    about = made_now()
     text = markdown(found, about)
     write_pair("soak", pd.DataFrame(list(_minutes(found))).assign(**about), text, folder)
     return text

@@ -10,14 +10,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 import psutil
-from joblib import cpu_count
 
-from experiments.benchmarks.origin import clean_commit
+from experiments.benchmarks.origin import made_now
 from experiments.benchmarks.small_service import (
     ended,
     exported,
@@ -27,7 +25,6 @@ from experiments.benchmarks.small_service import (
     wait_until_ready,
 )
 from experiments.benchmarks.tables import write_pair
-from experiments.runner import code_version
 from experiments.transfer import import_models
 from serving.settings import Settings
 
@@ -89,11 +86,7 @@ def write_start(found: list[Started], folder: Path, *, n_models: int, workers: i
     about = {
         "models": n_models,
         "workers": workers,
-        "processors": cpu_count(),
-        "load": round(os.getloadavg()[0], 2),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "code_version": code_version(),
-        "commit": clean_commit(),
+        **made_now(),
     }
     rows = pd.DataFrame([vars(each) for each in found]).assign(**about)
     text = markdown(rows)
