@@ -40,6 +40,8 @@ COMMON = {"horizon_months", "horizons_months", "horizon_months_max", "n_genes", 
 COMMON |= {"joint_percentile", "warned_above", "number", "year", "row", "references", "cohort_at_risk"}
 #: And these are steps: two curves may pass one half on the same day.
 COMMON |= {"median_survival", "risk_percentile"}
+#: What is measured of the kind of model, not of this one.
+COMMON |= {"nominal", "measured"}
 
 
 @dataclass(frozen=True)

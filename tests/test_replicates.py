@@ -26,7 +26,7 @@ from training.procedure import FittedProcedure, Ingredient, calibration_slope, f
 from training.refitting import log_hazard_at, refit
 from training.replicates import Replicates
 from training.resampling import generator
-from training.survival_bands import Answers, survival_bands
+from training.survival_bands import Answers, Curves, survival_bands
 
 ORACLES = Path(__file__).parent / "oracles"
 PANEL = load_panel("ctc_core")
@@ -129,9 +129,8 @@ def test_intervals_of_survival_are_those_of_the_delta_method(unpenalised, oracle
     X = procedure.features.transform(chosen.expression, chosen.clinical)
     # R's interval knows of no recalibration.
     replicates = replace(replicates, slope=np.ones(len(replicates)))
-    answers = Answers(
-        procedure.baseline, procedure.fitted.linear_predictor(X), replicates, replicates.linear_predictors(X)
-    )
+    curves = Curves(procedure.baseline, replicates)
+    answers = Answers(curves, procedure.fitted.linear_predictor(X), replicates.linear_predictors(X))
     bands = survival_bands(answers, np.array(oracle["days"], dtype=np.float64))
     log_hazards = {name: np.log(-np.log(np.array(oracle[name]))) for name in ("survival", "lower", "upper")}
     np.testing.assert_allclose(bands.probability, oracle["survival"], atol=0.005)
