@@ -1,27 +1,22 @@
-"""Fetches one file: goes on where it stopped, never mixes two states of it, and believes it only when it is checked."""
+"""Fetches one file: goes on where it stopped, never mixes two states of it, and hands out what was checked."""
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import logging
 import time
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from threading import Event, Lock
-from typing import BinaryIO
 
 import requests
 from urllib3.exceptions import HTTPError
 
 from experiments.fetch_catalogue import Place
-from experiments.fetch_http import Client, FetchError, StoppedError, shown
+from experiments.fetch_checks import DamagedError, checked, copied, require_a_file
+from experiments.fetch_http import BrokenOffError, Client, FetchError, StoppedError, reason, shown
 from experiments.fetch_parts import Kept, Revision, Slot, keeping
-from serving.storing import to_disk
 
 logger = logging.getLogger(__name__)
 
@@ -30,25 +25,12 @@ _BLOCK = 2**18
 _SLOWEST_BYTES_PER_SECOND = 256
 #: What must have come before a broken connection counts as the first one again.
 _PROGRESS = 2**16
-_PAGE = (b"<!doctype", b"<html", b"<?xml")
 #: How often a file is fetched anew because it changed meanwhile, or came damaged.
 _ANEW = 3
 
 
-class DamagedError(FetchError):
-    """What came is not the file that the source describes."""
-
-
-class PageError(FetchError):
-    """A web page came in place of a file."""
-
-
 class _ChangedError(Exception):
     """The file at the source is no longer the one whose part is here."""
-
-
-class _BrokenOffError(Exception):
-    """The connection ended before the file did."""
 
 
 class Meter:
@@ -105,10 +87,8 @@ class Downloads:
         ------
         NotThereError
             If the source has no such file.
-        DamagedError
-            If what comes is no gzip where it must be, or has another checksum than the source states.
-        PageError
-            If what comes is a web page.
+        DamagedError, PageError
+            If what comes is not the file; see `fetch_checks.checked`.
         FetchError
             If the source cannot be reached, or breaks off again and again; what came is kept.
         NoRoomError
@@ -118,7 +98,8 @@ class Downloads:
         with slot.alone(self.stop):
             for _ in range(_ANEW):
                 kept = self._current(slot, place)
-                if _copied(slot.file, target) == kept.sha256:
+                # Read and compared anyway, for what lies on a disk for months need not be what was put there.
+                if copied(slot.file, target) == kept.sha256:
                     return kept
                 logger.info("%s: was damaged where downloads are kept; fetching it anew", place.path)
                 slot.forget()
@@ -133,12 +114,13 @@ class Downloads:
         for attempt in range(_ANEW):
             try:
                 received = self._received(slot, place)
-                return received if received is not None else _checked(slot, place)
+                return received if received is not None else checked(slot, place)
             except (_ChangedError, DamagedError) as error:
                 self._throw_away(slot)
                 if attempt + 1 == _ANEW and isinstance(error, DamagedError):
                     raise
-                logger.info("%s: %s; fetching it anew", place.path, _why(error))
+                what = "came damaged" if isinstance(error, DamagedError) else "has changed at the source"
+                logger.info("%s: %s; fetching it anew", place.path, what)
         raise FetchError(f"{shown(place.url)}: changes again and again while it is fetched; try again later.")
 
     def _received(self, slot: Slot, place: Place) -> Kept | None:
@@ -146,12 +128,12 @@ class Downloads:
         patience, since = self.client.patience(), slot.offset
         revision = slot.begun()
         if revision is not None:
-            self.meter.add(done=slot.offset, total=revision.length or slot.offset)
+            self.meter.add(done=slot.offset, total=revision.length or 0)
         while revision is None or revision.length is None or slot.offset < revision.length:
             try:
                 if (kept := self._asked(slot, place)) is not None:
                     return kept
-            except _BrokenOffError as error:
+            except BrokenOffError as error:
                 if slot.offset - since >= _PROGRESS:
                     patience, since = self.client.patience(), slot.offset
                 patience = self.client.after(patience, place.url, error)
@@ -166,20 +148,21 @@ class Downloads:
             if response.status_code == HTTPStatus.NOT_MODIFIED and kept is not None and not begun:
                 self.meter.add(done=kept.size, total=kept.size)
                 return kept
-            _require_a_file(response, place)
-            revision = Revision.of(place.url, response)
+            require_a_file(response, place)
+            revision = Revision.of(place.url, response, place.size)
             if response.status_code == HTTPStatus.OK:
                 self._begin_anew(slot, revision, response)
             elif begun is None or not _goes_on(slot, begun, revision, response, place):
                 raise _ChangedError
             elif begun.length is None:
                 slot.note(revision)
+                self.meter.add(total=revision.length or 0)
             self._receive(slot, response, revision.length)
         return None
 
     def _throw_away(self, slot: Slot) -> None:
         if (begun := slot.begun()) is not None:
-            self.meter.add(done=-slot.offset, total=-(begun.length or slot.offset))
+            self.meter.add(done=-slot.offset, total=-(begun.length or 0))
         slot.discard()
 
     def _begin_anew(self, slot: Slot, revision: Revision, response: requests.Response) -> None:
@@ -197,30 +180,40 @@ class Downloads:
 
         Raises
         ------
-        _BrokenOffError
+        BrokenOffError
             If it ends early or hardly moves.
         DamagedError
             If the file is empty.
         """
-        window, came = time.monotonic() + self.client.settings.timeout_seconds, 0
-        with keeping(slot.part):
-            file = slot.part.open("ab")
-        with file:
+        seconds = self.client.settings.timeout_seconds
+        window, came = time.monotonic() + seconds, 0
+        # Nothing else in here raises an OSError: those of the connection are BrokenOffError already.
+        with keeping(slot.part), slot.part.open("ab") as file:
             while block := _block(response):
                 if self.stop.is_set():
                     raise StoppedError
-                _append(file, block, slot.part)
+                file.write(block)
+                # At once, so that a process that is killed loses nothing of it.
+                file.flush()
                 self.meter.add(done=len(block))
                 came += len(block)
                 if (now := time.monotonic()) > window:
-                    if came < _SLOWEST_BYTES_PER_SECOND * self.client.settings.timeout_seconds:
-                        raise _BrokenOffError
-                    window, came = now + self.client.settings.timeout_seconds, 0
-        _require_all(slot, length)
+                    if came < _SLOWEST_BYTES_PER_SECOND * seconds:
+                        raise BrokenOffError("it hardly moved")
+                    window, came = now + seconds, 0
+        self._require_all(slot, length)
 
-
-def _why(error: Exception) -> str:
-    return "came damaged" if isinstance(error, DamagedError) else "has changed at the source"
+    def _require_all(self, slot: Slot, length: int | None) -> None:
+        """Check the length of what came, and note it where the server told none before."""
+        if length is not None and slot.offset < length:
+            raise BrokenOffError("it ended before the file did")
+        if length is not None and slot.offset > length:
+            raise DamagedError(f"{shown(slot.url)}: more came than {length:,} bytes, which the source states; tell it.")
+        if not slot.offset:
+            raise DamagedError(f"{shown(slot.url)}: is empty; try again later, or tell the source.")
+        if length is None:
+            slot.end()
+            self.meter.add(total=slot.offset)
 
 
 def _ranged(slot: Slot, begun: Revision, place: Place) -> Mapping[str, str]:
@@ -228,7 +221,9 @@ def _ranged(slot: Slot, begun: Revision, place: Place) -> Mapping[str, str]:
     condition = begun.condition
     if condition is None and place.md5 is None:
         return {}
-    return {"Range": f"bytes={slot.offset}-", **({"If-Range": condition} if condition else {})}
+    # Both ends, as gdc-client states them: not every server has been asked for an open range before.
+    last = "" if begun.length is None else begun.length - 1
+    return {"Range": f"bytes={slot.offset}-{last}", **({"If-Range": condition} if condition else {})}
 
 
 def _conditional(kept: Kept | None) -> Mapping[str, str]:
@@ -249,117 +244,8 @@ def _goes_on(slot: Slot, begun: Revision, revision: Revision, response: requests
     return begun.is_same(revision)
 
 
-def _require_a_file(response: requests.Response, place: Place) -> None:
-    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind in {"text/html", "application/xhtml+xml"}:
-        raise _page(place)
-
-
-def _page(place: Place) -> PageError:
-    return PageError(
-        f"{shown(place.url)}: a web page came in place of {place.path}; a proxy or a login may stand in between. "
-        "Open the address in a browser, or check the configured host."
-    )
-
-
 def _block(response: requests.Response) -> bytes:
     try:
         return response.raw.read1(_BLOCK, decode_content=False) or b""
     except (HTTPError, OSError) as error:
-        raise _BrokenOffError from error
-
-
-def _append(file: BinaryIO, block: bytes, path: Path) -> None:
-    with keeping(path):
-        file.write(block)
-
-
-def _require_all(slot: Slot, length: int | None) -> None:
-    """Check the length of what came, and note it where the server told none before."""
-    if length is not None and slot.offset < length:
-        raise _BrokenOffError
-    if not slot.offset:
-        raise DamagedError(f"{shown(slot.url)}: is empty; try again later, or tell the source.")
-    if length is None:
-        slot.end()
-
-
-def _checked(slot: Slot, place: Place) -> Kept:
-    """Check the part, which has its full length, and make it the whole file.
-
-    Raises
-    ------
-    DamagedError
-    """
-    begun = slot.begun() or Revision(place.url, length=slot.offset)
-    if begun.packed and not place.path.endswith(".gz"):
-        _unpack(slot.part, place)
-    sha256, md5 = _digests(slot.part)
-    if place.md5 is not None and md5 != place.md5:
-        raise DamagedError(
-            f"{shown(place.url)}: the source states the MD5 {place.md5}, but what came has {md5}, more than once; "
-            "try again later, or tell the source."
-        )
-    _require_content(slot, place)
-    kept = Kept(begun, sha256, md5, slot.part.stat().st_size, datetime.now(UTC).isoformat(timespec="seconds"))
-    slot.keep(kept)
-    return kept
-
-
-def _unpack(part: Path, place: Place) -> None:
-    plain = part.with_suffix(".plain")
-    with keeping(plain):
-        file = plain.open("wb")
-    with file:
-        for block in _unpacked(part, place):
-            _append(file, block, plain)
-    plain.replace(part)
-
-
-def _unpacked(part: Path, place: Place) -> Iterator[bytes]:
-    """Read a gzip file to its end, where it holds a checksum of its own.
-
-    Raises
-    ------
-    DamagedError
-    """
-    try:
-        with gzip.open(part) as file:
-            while block := file.read(2**20):
-                yield block
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DamagedError(f"{shown(place.url)}: is no undamaged gzip file; try again later.") from error
-
-
-def _require_content(slot: Slot, place: Place) -> None:
-    with slot.part.open("rb") as file:
-        start = file.read(512)
-    if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGE):
-        slot.discard()
-        raise _page(place)
-    if place.path.endswith(".gz"):
-        # The only checksum there is, where the source states none.
-        for _ in _unpacked(slot.part, place):
-            pass
-
-
-def _digests(path: Path) -> tuple[str, str]:
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            sha256.update(block)
-            md5.update(block)
-    return sha256.hexdigest(), md5.hexdigest()
-
-
-def _copied(source: Path, target: Path) -> str:
-    """Copy a file and return the SHA-256 of what was copied."""
-    sha256 = hashlib.sha256()
-    with keeping(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with source.open("rb") as file, target.open("wb") as copy:
-            while block := file.read(2**20):
-                sha256.update(block)
-                copy.write(block)
-        to_disk(target)
-    return sha256.hexdigest()
+        raise BrokenOffError(reason(error)) from error

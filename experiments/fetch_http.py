@@ -27,6 +27,14 @@ _LONGEST_BACKOFF_SECONDS, _LONGEST_WAIT_SECONDS = 60.0, 600
 _REDIRECTS = 5
 #: A bucket that may not be listed answers 403 for what is not in it.
 _NOT_THERE = (403, 404, 410)
+#: What users would not guess from a library's names.
+_WORDS = {
+    "IncompleteRead": "it ended before the file did",
+    "ReadTimeoutError": "the server said nothing for too long",
+    "ConnectTimeoutError": "the server did not answer",
+    "RemoteDisconnected": "the server hung up",
+    "NameResolutionError": "there is no host of this name",
+}
 
 
 class FetchError(PrognosisError):
@@ -35,6 +43,10 @@ class FetchError(PrognosisError):
 
 class NotThereError(FetchError):
     """The source has no such file."""
+
+
+class BrokenOffError(Exception):
+    """The connection ended before the file did; the argument says how, in few words."""
 
 
 class StoppedError(Exception):
@@ -224,14 +236,17 @@ def shown(url: str) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Return in few words what went wrong, without what a library's message may quote."""
+    """Return in few words what went wrong, without what a library's message may quote (addresses)."""
     seen: BaseException | None = error
-    words = type(error).__name__
+    words = ""
     while seen is not None:
         inner = next((part for part in seen.args if isinstance(part, BaseException)), None)
         inner = inner or getattr(seen, "reason", None) or seen.__cause__ or seen.__context__
         if isinstance(seen, OSError) and seen.strerror:
             return str(seen.strerror)
-        words = type(seen).__name__
+        if isinstance(seen, BrokenOffError):
+            return str(seen)
+        if (words := type(seen).__name__) in _WORDS:
+            return _WORDS[words]
         seen = inner if isinstance(inner, BaseException) else None
     return words

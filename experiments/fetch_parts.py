@@ -54,17 +54,19 @@ class Revision:
     packed: bool = False
 
     @classmethod
-    def of(cls, url: str, response: Response) -> Revision:
-        """Read the revision from an answer with the file or with a range of it."""
+    def of(cls, url: str, response: Response, stated: int | None) -> Revision:
+        """Read the revision from an answer with the file or with a range of it; `stated` is the length known before."""
         headers = response.headers
-        total = _RANGE.fullmatch(headers.get("Content-Range", "").strip())
-        length = total[2] if total else headers.get("Content-Length", "")
+        part = headers.get("Content-Range")
+        total = _RANGE.fullmatch(part.strip()) if part else None
+        # Of a range the length is the part's: only the total after the stroke is the file's.
+        length = total[2] if total else "" if part else headers.get("Content-Length", "")
         whole = headers.get("Content-Encoding", "identity").strip().lower()
         return cls(
             url,
             headers.get("ETag"),
             headers.get("Last-Modified"),
-            int(length) if length.isdigit() else None,
+            int(length) if length.isdigit() else stated,
             packed=whole in {"gzip", "x-gzip"},
         )
 
