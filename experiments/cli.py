@@ -13,6 +13,7 @@ from experiments import cli_options
 from experiments.benchmark_commands import benchmark
 from experiments.choices import Choices
 from experiments.console import progress_bars, show_log_lines
+from experiments.fetch_commands import fetch
 from experiments.model_commands import models
 from experiments.scan_commands import paper, scan
 from experiments.score_commands import score
@@ -72,7 +73,10 @@ main.add_command(token)
 
 @main.group()
 def cohort() -> None:
-    """Look at cohort folders, or make simulated ones."""
+    """Look at cohort folders, fetch public ones, or make simulated ones."""
+
+
+cohort.add_command(fetch)
 
 
 @cohort.command()
