@@ -11,6 +11,7 @@ from features.assembly import RawCohort, assemble
 from features.cbioportal import CBioPortalReader
 from features.cohort import ENDPOINTS, Cohort
 from features.errors import CohortError
+from features.gdc_download import GdcDownloadReader
 from features.plain_table import PlainTableReader
 from features.profiles import Declared
 from features.xena import XenaReader
@@ -42,7 +43,7 @@ class CohortReader(Protocol):
 
 
 #: In the order in which they are asked: a plain table is what is none of the others.
-READERS: tuple[CohortReader, ...] = (CBioPortalReader(), XenaReader(), PlainTableReader())
+READERS: tuple[CohortReader, ...] = (CBioPortalReader(), XenaReader(), GdcDownloadReader(), PlainTableReader())
 
 
 def read_cohort(
