@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from features.clinical_columns import clinical_columns
 from features.cohort import Cohort
+from features.decimal_marks import with_decimal_points
 from features.errors import CohortError
 from features.gene_rows import unique_genes
 from features.ledger import Ledger
@@ -18,6 +20,7 @@ from features.scales import LOGARITHM_MAX, LOGARITHMS, ROUNDING, floor
 
 #: Batch correction leaves a few values below what a scale can be; more of them prove another scale.
 BELOW_FLOOR_FRACTION_MAX = 0.05
+_BLOCK_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class RawCohort:
         Index: sample ids, unique; ``patient``, ``sample_type`` and further columns of samples. May be empty.
     ledger : Ledger
         What the reader itself decided.
+    time_unit : str or None
+        ``days``, ``months`` or ``years``, where the user declares it for times whose column does not say it.
     """
 
     source: str
@@ -54,15 +59,18 @@ class RawCohort:
     patients: pd.DataFrame
     samples: pd.DataFrame
     ledger: Ledger = field(default_factory=Ledger)
+    time_unit: str | None = None
 
 
-def assemble(raw: RawCohort, endpoint: str) -> Cohort:
+def assemble(raw: RawCohort, endpoint: str, *, only: Collection[str] | None = None) -> Cohort:
     """Make the cohort of one endpoint from what a reader found.
 
     Parameters
     ----------
     raw : RawCohort
     endpoint : str
+    only : collection of str or None
+        The genes to keep, by the names that they have in the cohort; None for all.
 
     Returns
     -------
@@ -78,8 +86,9 @@ def assemble(raw: RawCohort, endpoint: str) -> Cohort:
     without_expression = raw.patients.index.difference(samples.index)
     chosen = chosen.with_entry("dropped", "patients without expression", without_expression)
     table = _with_sample_columns(raw.patients.drop(index=without_expression), raw.samples, samples).sort_index()
-    followed, followed_up = outcomes(table, endpoint, raw.source)
-    expression, genes = _expression(raw, samples[followed.index])
+    table, pointed = with_decimal_points(table, raw.source)
+    followed, followed_up = outcomes(table, endpoint, raw.source, unit=raw.time_unit)
+    expression, genes = _expression(raw, samples[followed.index], only)
     clinical, covariates = clinical_columns(table.loc[followed.index])
     return Cohort(
         cancer_type=raw.cancer_type,
@@ -91,7 +100,7 @@ def assemble(raw: RawCohort, endpoint: str) -> Cohort:
         time=followed["time"].to_numpy(np.float64),
         event=followed["event"].to_numpy(np.bool_),
         source=raw.source,
-        ledger=_joined(raw.ledger, chosen, followed_up, genes, covariates),
+        ledger=_joined(raw.ledger, chosen, pointed, followed_up, genes, covariates),
     )
 
 
@@ -103,16 +112,17 @@ def _with_sample_columns(patients: pd.DataFrame, listed: pd.DataFrame, samples: 
     return patients.join(of_patient)
 
 
-def _expression(raw: RawCohort, samples: pd.Series) -> tuple[pd.DataFrame, Ledger]:
+def _expression(raw: RawCohort, samples: pd.Series, only: Collection[str] | None) -> tuple[pd.DataFrame, Ledger]:
     """Return the expression of these samples, one row a patient and one column a gene."""
     positions = pd.Series(range(raw.expression.shape[1]), index=raw.expression.columns)
     positions = positions[~positions.index.duplicated()][samples.to_numpy()]
-    selected = raw.expression.iloc[:, positions.to_numpy()]
-    genes, ledger = unique_genes(selected, raw.symbols, raw.entrez)
+    # The selection is not kept by name: of a whole transcriptome, every copy counts.
+    genes, ledger = unique_genes(raw.expression.iloc[:, positions.to_numpy()], raw.symbols, raw.entrez)
+    genes, asked = _asked_for(genes, only, raw.source)
     values, repaired = _on_scale(genes.to_numpy(np.float64), raw.scale, raw.source)
     lowest, highest = np.fmin.reduce(values, axis=1), np.fmax.reduce(values, axis=1)
     empty, constant = np.isnan(lowest), lowest == highest
-    ledger = _joined(ledger, repaired)
+    ledger = _joined(ledger, asked, repaired)
     ledger = ledger.with_entry("dropped", "genes without a single value", genes.index[empty])
     ledger = ledger.with_entry("dropped", "genes that have one value in all patients", genes.index[constant])
     kept = ~(empty | constant)
@@ -121,8 +131,32 @@ def _expression(raw: RawCohort, samples: pd.Series) -> tuple[pd.DataFrame, Ledge
     n_missing = int(np.isnan(values[kept]).sum())
     if n_missing:
         ledger = ledger.with_note("kept", "expression values that are missing", n_missing)
-    transposed = np.ascontiguousarray(values[kept].T)
-    return pd.DataFrame(transposed, index=pd.Index(samples.index, dtype="str"), columns=genes.index[kept]), ledger
+    patients = pd.Index(samples.index, dtype="str")
+    transposed = _transposed(values, np.flatnonzero(kept))
+    return pd.DataFrame(transposed, index=patients, columns=genes.index[kept], copy=False), ledger
+
+
+def _asked_for(genes: pd.DataFrame, only: Collection[str] | None, source: str) -> tuple[pd.DataFrame, Ledger]:
+    if only is None:
+        return genes, Ledger()
+    asked = genes.index.isin(list(only))
+    if not asked.any():
+        raise CohortError(
+            f"{source}: has none of the {len(only)} genes that are asked for (first: {sorted(only)[:3]}); ask for them "
+            "by their current symbols."
+        )
+    n_others = int((~asked).sum())
+    ledger = Ledger().with_note("dropped", "genes that were not asked for", n_others) if n_others else Ledger()
+    return genes[asked], ledger
+
+
+def _transposed(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return these rows as columns, in the memory of the result and of one block."""
+    transposed = np.empty((values.shape[1], len(rows)))
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        block = rows[start : start + _BLOCK_ROWS]
+        transposed[:, start : start + len(block)] = values[block].T
+    return transposed
 
 
 def _on_scale(values: np.ndarray, scale: str, source: str) -> tuple[np.ndarray, Ledger]:

@@ -11,8 +11,9 @@ from features.cancer_types import cancer_type, named_in, tcga_codes
 from features.cohort import SIMULATED_PREFIX
 from features.errors import CohortError
 from features.ledger import Ledger
+from features.matrices import read_matrix
 from features.profiles import Declared, Profile, choose, stated_scale
-from features.tables import read_header, read_matrix, read_strings, readable, shown
+from features.tables import read_header, read_strings, readable, shown
 
 #: The columns of an expression file that are no samples, in lower case.
 LABEL_COLUMNS = ("hugo_symbol", "entrez_gene_id", "cytoband", "composite.element.ref", "gene_id", "gene")

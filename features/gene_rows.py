@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,14 @@ from numpy.typing import NDArray
 from features.genes import GeneResolver, Resolution
 from features.ledger import Ledger
 from features.panel import load_panel
+from features.spreadsheet_names import genes_of_date, restored
 
 #: The widest of the shipped panels: whatever narrower one a model uses, its genes are found under their symbols.
 WIDEST_PANEL = "ctc_review"
 _ENTREZ = re.compile(r"[1-9]\d*")
+_VERSIONED = re.compile(r"(ENSG\d{11})\.\d+")
+#: GENCODE's Y copies of genes that X and Y share: as of 25, and before it.
+_Y_COPY = r"ENSG\d{11}\.\d+_PAR_Y|ENSGR\d{10}(?:\.\d+)?"
 
 
 def unique_genes(
@@ -40,18 +45,65 @@ def unique_genes(
     -----
     A row is looked up by its symbol if that is a current symbol of the panel, else by its Entrez id if it has one: an
     alias that is another gene's in truth is thereby told apart. Of several rows of one gene, the one with the fewest
-    missing values is kept, then the one that varies most; which comes first in the file does not matter.
+    missing values is kept, then the one that varies most; which comes first in the file does not matter. Ensembl ids
+    lose their version, and the Y copies of genes that X and Y share are left out: X counts their reads.
     """
     given, entrez_ids = _split(symbols, entrez)
-    named = ((given != "") | (entrez_ids != "")).to_numpy()
-    ledger = Ledger().with_note("dropped", "rows without any gene identifier", int((~named).sum()))
-    if named.all():
-        ledger = Ledger()
-    values, given, entrez_ids = expression.to_numpy(np.float64)[named], given[named], entrez_ids[named]
-    genes, mapped = _genes(given, entrez_ids)
-    kept, repeated = _one_row_a_gene(values, genes)
-    table = pd.DataFrame(values[kept], index=pd.Index(genes[kept], dtype="str"), columns=expression.columns)
-    return table, Ledger((*ledger.entries, *mapped.entries, *repeated.entries))
+    blank = (given == "") & (entrez_ids == "")
+    given, told = restored(given, entrez_ids)
+    given, cut = _without_versions(given)
+    y_copies = given.str.fullmatch(_Y_COPY)
+    unnamed = (given == "") & (entrez_ids == "")
+    values = expression.to_numpy(np.float64)
+    rows = np.flatnonzero(~(unnamed | y_copies).to_numpy())
+    genes, mapped = _genes(given.iloc[rows], entrez_ids.iloc[rows])
+    chosen, repeated = _one_row_a_gene(values, genes, rows)
+    table = pd.DataFrame(
+        values[rows[chosen]], index=pd.Index(genes[chosen], dtype="str"), columns=expression.columns, copy=False
+    )
+    ledger = _rows_ledger(int(blank.sum()), given[y_copies])
+    return table, Ledger(tuple(entry for each in (ledger, told, cut, mapped, repeated) for entry in each.entries))
+
+
+def rows_to_read(only: Collection[str]) -> Callable[[str], bool]:
+    """Return what says of a row's identifier whether it may be one of these genes.
+
+    Parameters
+    ----------
+    only : collection of str
+        Genes by the names that they have in a cohort.
+
+    Returns
+    -------
+    callable
+        True for every identifier, of any kind that `unique_genes` knows, that can become one of the genes: what is
+        left out has no part in which row stands for them.
+    """
+    wanted = frozenset(only)
+    resolver = GeneResolver.for_panel(load_panel(WIDEST_PANEL))
+
+    def is_wanted(identifier: str) -> bool:
+        symbol, _, number = identifier.strip().partition("|")
+        names = {symbol, number, _VERSIONED.sub(r"\1", symbol), *(genes_of_date(symbol) or ())}
+        return not wanted.isdisjoint(names | resolver.may_name(identifier) | resolver.may_name(symbol))
+
+    return is_wanted
+
+
+def _rows_ledger(n_blank: int, y_copies: pd.Series) -> Ledger:
+    ledger = Ledger()
+    if n_blank:
+        ledger = ledger.with_note("dropped", "rows without any gene identifier", n_blank)
+    what = "rows of the Y copies of genes that X and Y share (X counts their reads)"
+    return ledger.with_entry("dropped", what, y_copies)
+
+
+def _without_versions(given: pd.Series) -> tuple[pd.Series, Ledger]:
+    versioned = given.str.fullmatch(_VERSIONED)
+    if not versioned.any():
+        return given, Ledger()
+    cut = given.where(~versioned, given.str.replace(_VERSIONED, r"\1", regex=True))
+    return cut, Ledger().with_note("mapped", "Ensembl ids, without their version", int(versioned.sum()))
 
 
 def _split(symbols: pd.Series, entrez: pd.Series | None) -> tuple[pd.Series, pd.Series]:
@@ -94,14 +146,16 @@ def _identifiers_ledger(given: pd.Series, genes: pd.Series, resolution: Resoluti
     )
 
 
-def _one_row_a_gene(values: NDArray[np.float64], genes: NDArray[np.object_]) -> tuple[NDArray[np.intp], Ledger]:
-    """Return the positions of the rows to keep, ordered by gene."""
+def _one_row_a_gene(
+    values: NDArray[np.float64], genes: NDArray[np.object_], value_rows: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], Ledger]:
+    """Return the positions among the genes of those to keep, ordered by gene; `value_rows`: each gene's row."""
     rows = pd.DataFrame({"gene": genes, "position": np.arange(len(genes))})
     twice = rows["gene"].duplicated(keep=False)
     single, several = rows[~twice], rows[twice]
     if several.empty:
         return single.sort_values("gene")["position"].to_numpy(np.intp), Ledger()
-    candidates = values[several["position"].to_numpy()]
+    candidates = values[value_rows[several["position"].to_numpy()]]
     several = several.assign(
         missing=np.isnan(candidates).sum(axis=1),
         spread=-pd.DataFrame(candidates).std(axis=1).fillna(0.0).to_numpy(),

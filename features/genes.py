@@ -115,6 +115,12 @@ class GeneResolver:
             alias=_names(genes, lambda gene: gene.aliases),
         )
 
+    def may_name(self, identifier: str) -> frozenset[str]:
+        """Return every gene of the panel that an identifier can name in a file, whatever else is in that."""
+        stripped = identifier.strip()
+        levels = (*self.certain, *self.previous, *self.alias)
+        return frozenset(symbol for level in levels for symbol in level.lookup(stripped))
+
     def resolve(self, identifiers: Iterable[str | int]) -> Resolution:
         """Find the panel's genes among a data file's identifiers.
 

@@ -5,6 +5,7 @@ r"""Plain tables: a folder with ``cohort.toml`` and CSV, TSV or Parquet files of
     my_cohort/
       cohort.toml       cancer_type = "KIRC"
                         scale = "log2_tpm_1"        (zscore also needs zscore_reference = "…")
+                        time_unit = "months"        (for a column such as time, whose name states no unit)
       expression.tsv    genes × samples or patients × genes; the first column names the rows
       clinical.csv      one row a patient; the first column is the patient's id; OS_STATUS and OS_MONTHS (or OS_DAYS),
                         likewise DSS, DFI, PFI; age, sex, stage, grade; any further column
@@ -26,13 +27,13 @@ from features.cancer_types import cancer_type, named_in
 from features.clinical_columns import SYNONYMS
 from features.errors import CohortError
 from features.ledger import Ledger
+from features.matrices import numeric, read_matrix
 from features.outcomes import outcome_columns
 from features.profiles import Declared, Profile, choose
 from features.tables import (
     QUOTED,
+    decimal_commas_ledger,
     known_words,
-    numeric,
-    read_matrix,
     read_parquet,
     read_strings,
     read_typed,
@@ -55,6 +56,7 @@ class Settings:
     zscore_reference: str | None = None
     expression: str | None = None
     clinical: str | None = None
+    time_unit: str | None = None
     clinical_columns: tuple[str, ...] = ()
 
 
@@ -117,6 +119,7 @@ class PlainTableReader:
             patients=patients,
             samples=pd.DataFrame(index=pd.Index([], dtype="str")),
             ledger=Ledger((*typed.entries, *profile.ledger.entries, *read.entries, *unique.entries)),
+            time_unit=settings.time_unit,
         )
 
 
@@ -211,8 +214,10 @@ def _expression(path: Path, patients: pd.Index) -> tuple[pd.DataFrame, Ledger]:
     if path.suffix == ".parquet":
         frame = read_parquet(path)
         words, values = frame.iloc[:, [0]].astype("str"), numeric(frame.iloc[:, 1:], path)
+        commas = Ledger()
     else:
         words, values = read_matrix(path, [0], quoting=QUOTED)
+        commas = decimal_commas_ledger(path, quoting=QUOTED)
     rows = pd.Index(words.iloc[:, 0].fillna(""), dtype="str")
     values = values.set_axis(rows, axis=0)
     in_columns, in_rows = values.columns.isin(patients).sum(), rows.isin(patients).sum()
@@ -222,8 +227,8 @@ def _expression(path: Path, patients: pd.Index) -> tuple[pd.DataFrame, Ledger]:
             f"{patients[:1].tolist()}); use the same ids in both."
         )
     if in_columns >= in_rows:
-        return values, Ledger()
-    return values.T, Ledger().with_note("converted", "rows are patients: turned to genes by patients", int(in_rows))
+        return values, commas
+    return values.T, commas.with_note("converted", "rows are patients: turned to genes by patients", int(in_rows))
 
 
 def _one_table(path: Path, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, Ledger]:
@@ -242,7 +247,8 @@ def _one_table(path: Path, settings: Settings) -> tuple[pd.DataFrame, pd.DataFra
         )
     what = "columns of numbers read as genes, all others as clinical"
     expression = numeric(table[genes], path).T
-    return known_words(table[clinical].astype("str")), expression, Ledger().with_entry("guessed", what, genes)
+    commas = Ledger() if path.suffix == ".parquet" else decimal_commas_ledger(path, quoting=QUOTED)
+    return known_words(table[clinical].astype("str")), expression, commas.with_entry("guessed", what, genes)
 
 
 def _is_clinical(name: str, table: pd.DataFrame, settings: Settings) -> bool:

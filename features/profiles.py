@@ -38,6 +38,8 @@ class Declared:
     profile: str | None = None
     scale: str | None = None
     zscore_reference: str | None = None
+    #: The genes that are asked for; a reader may leave out the rows of others, `features.assembly` does it in any case.
+    only: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         if self.scale is not None and self.scale not in SCALES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +54,7 @@ def read_cohort(
     profile: str | None = None,
     scale: str | None = None,
     zscore_reference: str | None = None,
+    only: Collection[str] | None = None,
 ) -> Cohort:
     """Read a cohort from a folder of any known format.
 
@@ -68,6 +69,9 @@ def read_cohort(
         The expression file to read, by stable id or file name; None for raw before log before z.
     scale, zscore_reference : str or None
         What the expression is, where the folder does not say it.
+    only : collection of str or None
+        Genes by the names that they have in the cohort (a panel's current symbols); None for all. To score or to
+        validate, a panel's genes are enough, and a whole transcriptome is read several times faster for them alone.
 
     Returns
     -------
@@ -83,8 +87,8 @@ def read_cohort(
     folder = Path(folder)
     if endpoint not in ENDPOINTS:
         raise CohortError(f"endpoint {endpoint!r} is not one of {', '.join(ENDPOINTS)}.")
-    declared = Declared(cancer_type, profile, scale, zscore_reference)
-    cohort = assemble(reader_of(folder).read(folder, declared), endpoint)
+    declared = Declared(cancer_type, profile, scale, zscore_reference, None if only is None else frozenset(only))
+    cohort = assemble(reader_of(folder).read(folder, declared), endpoint, only=declared.only)
     logger.info("%s: %d patients, %d events", cohort, len(cohort.patients), cohort.n_events)
     return cohort
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, BinaryIO, Literal, TextIO, cast
 
-import numpy as np
 import pandas as pd
 
 from features.clinical import is_missing_word
+from features.decimal_marks import decimal_mark
 from features.errors import CohortError
+from features.ledger import Ledger
 
 #: What expression files write where a value is missing.
 MISSING_NUMBERS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "[Not Available]"]
+#: Of a file whose first rows have whole numbers only, the mark stays a point: a comma further down is then a word.
+_ROWS_TRIED = 1_000
 _LFS_POINTER = "version https://git-lfs"
 
 Quoting = Literal[0, 3]
@@ -40,15 +45,27 @@ def readable(path: Path) -> Iterator[None]:
     except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CohortError(f"{shown(path)}: cannot be read ({reason}); copy it anew.") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
         reason = " ".join(str(error).split())
         raise CohortError(
             f"{shown(path)}: is not a table ({reason}); every row needs as many fields as the header."
         ) from error
 
 
-def separator(path: Path) -> str:
-    """Return what divides the fields: a comma in ``.csv``, a tab in all others."""
+def separator(path: Path, header: str) -> str:
+    """Return what divides the fields: tabs, semicolons or commas, as the header line has them.
+
+    Parameters
+    ----------
+    path : Path
+        Decides for a header of one field: a comma in ``.csv``, a tab in all others.
+    header : str
+    """
+    if "\t" in header:
+        return "\t"
+    semicolons, commas = header.count(";"), header.count(",")
+    if semicolons or commas:
+        return ";" if semicolons > commas else ","
     return "," if path.name.removesuffix(".gz").lower().endswith(".csv") else "\t"
 
 
@@ -60,17 +77,52 @@ def read_header(path: Path, *, quoting: Quoting = LITERAL) -> tuple[int, list[st
     CohortError
         If the file cannot be read or is empty.
     """
-    with readable(path), _opened(path) as lines:
-        for n_comments, line in enumerate(lines):
-            if line.startswith(_LFS_POINTER):
-                raise CohortError(f"{shown(path)}: is a Git LFS pointer, not the data; fetch it with 'git lfs pull'.")
-            if line.strip() and not line.startswith("#"):
-                fields = next(csv.reader([line.rstrip("\r\n")], delimiter=separator(path), quoting=quoting))
-                return n_comments, [field.strip() for field in fields]
-    raise CohortError(f"{shown(path)}: is empty; it needs a header line and rows.")
+    n_comments, header, divided = head(path, "utf-8-sig")
+    fields = next(csv.reader([header], delimiter=divided, quoting=quoting))
+    return n_comments, [field.strip() for field in fields]
 
 
-def read_strings(path: Path, *, quoting: Quoting = LITERAL) -> pd.DataFrame:
+def decimal_commas(path: Path, *, quoting: Quoting = LITERAL) -> bool:
+    """Return whether the numbers of a file that tabs or semicolons divide are written with decimal commas.
+
+    Raises
+    ------
+    CohortError
+        If the file cannot be read, or it cannot be told (see `features.decimal_marks.decimal_mark`).
+    """
+    n_comments, _, divided = head(path, "utf-8-sig")
+    if divided == ",":
+        return False
+    with readable(path), opened(path, "utf-8-sig") as lines:
+        rows = csv.reader(
+            islice(lines, n_comments + 1, n_comments + 1 + _ROWS_TRIED), delimiter=divided, quoting=quoting
+        )
+        return decimal_mark((row[1:] for row in rows), shown(path)) == ","
+
+
+def decimal_commas_ledger(path: Path, *, quoting: Quoting = LITERAL) -> Ledger:
+    """Return the line that says that a file's numbers have decimal commas; none where they have points."""
+    named = (path.name,) if decimal_commas(path, quoting=quoting) else ()
+    return Ledger().with_entry("converted", "numbers with decimal commas read as with points", named)
+
+
+def text_encoding(path: Path) -> str:
+    """Return the encoding of a clinical table: UTF-8, or Latin-1 where it cannot be that.
+
+    Notes
+    -----
+    UCSC's phenotypes of Toil are in Latin-1, in which any file can be read: ids and codes are the same in both.
+    """
+    with readable(path), bytes_of(path) as file:
+        content = file.read()
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8-sig"
+
+
+def read_strings(path: Path, *, quoting: Quoting = LITERAL, encoding: str = "utf-8-sig") -> pd.DataFrame:
     """Read a clinical table as words: stripped, NaN where a word says that the value is not known.
 
     Raises
@@ -80,77 +132,14 @@ def read_strings(path: Path, *, quoting: Quoting = LITERAL) -> pd.DataFrame:
     """
     if path.suffix == ".parquet":
         return known_words(read_parquet(path).astype("str"))
-    return known_words(_with_distinct_names(path, quoting, dtype="str", keep_default_na=False))
+    table = _with_distinct_names(path, quoting, encoding, dtype="str", keep_default_na=False)
+    return known_words(table)
 
 
 def known_words(frame: pd.DataFrame) -> pd.DataFrame:
     """Strip every word, and put NaN for those that stand for "not known"."""
     stripped = {name: frame[name].str.strip() for name in frame.columns}
     return pd.DataFrame({name: words.mask(_is_missing(words)) for name, words in stripped.items()}, index=frame.index)
-
-
-def read_matrix(path: Path, labels: Sequence[int], *, quoting: Quoting = LITERAL) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read a table of numbers with columns of labels.
-
-    Parameters
-    ----------
-    path : Path
-    labels : sequence of int
-        Positions of the columns that are words.
-
-    Returns
-    -------
-    labels : DataFrame of str
-        Under the header's names; empty where missing.
-    values : DataFrame of float64
-        The other columns, the header's names kept even where one occurs twice.
-
-    Raises
-    ------
-    CohortError
-        If the file cannot be read, or holds a word where a number must stand (named, with its column).
-    """
-    n_comments, header = read_header(path, quoting=quoting)
-    frame = _read_csv(
-        path,
-        n_comments,
-        quoting=quoting,
-        dtype=dict.fromkeys(labels, "str"),
-        na_values=MISSING_NUMBERS,
-        names=list(range(len(header))),
-    )
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise CohortError(f"{shown(path)}: rows have more fields than the header; name every column.")
-    words = frame[list(labels)].set_axis([header[position] for position in labels], axis=1)
-    numbers = frame.drop(columns=list(labels))
-    return (
-        words.fillna("").apply(lambda column: column.str.strip()),
-        numeric(numbers.set_axis([header[position] for position in numbers.columns], axis=1), path),
-    )
-
-
-def numeric(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Return the table as float64.
-
-    Raises
-    ------
-    CohortError
-        If a value is a word or infinite; names the first and its column.
-    """
-    for position, kind in enumerate(frame.dtypes):
-        if not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind):
-            column = frame.iloc[:, position].dropna()
-            if len(column):
-                raise CohortError(_not_numbers(column, frame.columns[position], path))
-    values = frame.to_numpy(np.float64, na_value=np.nan)
-    n_infinite = int(np.isinf(values).sum())
-    if n_infinite:
-        column = frame.columns[int(np.flatnonzero(np.isinf(values).any(axis=0))[0])]
-        raise CohortError(
-            f"{shown(path)}: {n_infinite} values are infinite (first in column {column!r}); a logarithm of zero? "
-            "Add an offset before taking it, or leave the field empty."
-        )
-    return pd.DataFrame(values, index=frame.index, columns=frame.columns)
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
@@ -175,33 +164,51 @@ def read_typed(path: Path, *, quoting: Quoting = LITERAL) -> pd.DataFrame:
         frame = read_parquet(path)
         return frame.astype({frame.columns[0]: "str"})
     _, header = read_header(path, quoting=quoting)
-    return _with_distinct_names(path, quoting, dtype={header[0]: "str"}, na_values=MISSING_NUMBERS)
-
-
-def _not_numbers(column: pd.Series, name: str, path: Path) -> str:
-    words = column[pd.to_numeric(column, errors="coerce").isna()]
-    first = words.iloc[0] if len(words) else column.iloc[0]
-    return (
-        f"{shown(path)}: expression must be numbers, but column {name!r} holds {max(len(words), 1)} words "
-        f"(first: {str(first)[:24]!r}); remove them, or leave the field empty."
+    decimal = "," if decimal_commas(path, quoting=quoting) else "."
+    return _with_distinct_names(
+        path, quoting, "utf-8-sig", dtype={header[0]: "str"}, na_values=MISSING_NUMBERS, decimal=decimal
     )
 
 
-def _opened(path: Path) -> TextIO:
+def opened(path: Path, encoding: str) -> TextIO:
+    """Open a file's text, unpacked, its line ends as they are."""
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+        return gzip.open(path, "rt", encoding=encoding, newline="")
+    return path.open(encoding=encoding, newline="")
 
 
-def _with_distinct_names(path: Path, quoting: Quoting, **options: Any) -> pd.DataFrame:
-    n_comments, header = read_header(path, quoting=quoting)
-    twice = pd.Index(header)[pd.Index(header).duplicated()]
+def bytes_of(path: Path) -> BinaryIO:
+    """Open a file's bytes, unpacked."""
+    return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+
+
+def head(path: Path, encoding: str) -> tuple[int, str, str]:
+    """Return how many lines come before the header line, that line, and what divides its fields."""
+    with readable(path), opened(path, encoding) as lines:
+        for n_comments, line in enumerate(lines):
+            if line.startswith(_LFS_POINTER):
+                raise CohortError(f"{shown(path)}: is a Git LFS pointer, not the data; fetch it with 'git lfs pull'.")
+            if line.strip() and not line.startswith("#"):
+                header = line.rstrip("\r\n")
+                return n_comments, header, separator(path, header)
+    raise CohortError(f"{shown(path)}: is empty; it needs a header line and rows.")
+
+
+def _with_distinct_names(path: Path, quoting: Quoting, encoding: str, **options: Any) -> pd.DataFrame:
+    _, line, divided = head(path, encoding)
+    header = [field.strip() for field in next(csv.reader([line], delimiter=divided, quoting=quoting))]
+    # What trails the last divider has no name; it must have no values either.
+    names = [name or f"\x00{at}" if at else name for at, name in enumerate(header)]
+    twice = pd.Index(names)[pd.Index(names).duplicated()]
     if len(twice):
         raise CohortError(f"{shown(path)}: column {twice[0]!r} occurs twice; keep one of them.")
-    frame = _read_csv(path, n_comments, quoting=quoting, names=header, **options)
+    frame = read_csv(path, encoding, quoting=quoting, names=names, **options)
     if not isinstance(frame.index, pd.RangeIndex):
         raise CohortError(f"{shown(path)}: rows have more fields than the header; name every column.")
-    return frame
+    unnamed = [name for name in names if name.startswith("\x00")]
+    if not all(_is_missing(frame[name].astype("str").str.strip()).all() for name in unnamed):
+        raise CohortError(f"{shown(path)}: a column without a name has values; name every column.")
+    return frame.drop(columns=unnamed)
 
 
 def _is_missing(words: pd.Series) -> pd.Series:
@@ -209,8 +216,24 @@ def _is_missing(words: pd.Series) -> pd.Series:
     return lower.isna() | lower.isin([word for word in lower.dropna().unique() if is_missing_word(word)])
 
 
-def _read_csv(path: Path, n_comments: int, **options: Any) -> pd.DataFrame:
+def read_csv(
+    path: Path, encoding: str, *, source: Path | BytesIO | None = None, low_memory: bool = False, **options: Any
+) -> pd.DataFrame:
+    """Read a table with pandas, what is wrong with it turned into a CohortError that names it.
+
+    Parameters
+    ----------
+    path : Path
+        The file; `source` holds what is read of it, if not all.
+    """
+    n_comments, _, divided = head(path, encoding)
     with readable(path):
         return pd.read_csv(
-            path, sep=separator(path), skiprows=n_comments, header=0, encoding="utf-8-sig", low_memory=False, **options
+            source or path,
+            sep=divided,
+            skiprows=n_comments,
+            header=0,
+            encoding=encoding,
+            low_memory=low_memory,
+            **options,
         )

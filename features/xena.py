@@ -1,9 +1,10 @@
-"""UCSC Xena pairs: a gene matrix (``HiSeqV2.gz``), a survival table and a clinical matrix, all by sample."""
+"""UCSC Xena folders of any hub: a gene matrix (``HiSeqV2.gz``), survival and clinical tables, all by sample."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -11,11 +12,12 @@ import pandas as pd
 from features.assembly import RawCohort
 from features.cancer_types import cancer_type, named_in
 from features.errors import CohortError
+from features.gene_rows import rows_to_read
 from features.ledger import Ledger
-from features.outcomes import outcome_columns
+from features.matrices import read_matrix
 from features.profiles import Declared, Profile, choose, stated_scale
-from features.samples import TCGA_BARCODE
-from features.tables import read_matrix, read_strings, readable, shown
+from features.tables import decimal_commas_ledger, readable
+from features.xena_tables import XenaTables, read_tables
 
 #: Xena's data sets by the words of their names, and the scale of each; None: one that is not in `SCALES`.
 DATA_SETS: tuple[tuple[str, str | None], ...] = (
@@ -29,8 +31,12 @@ DATA_SETS: tuple[tuple[str, str | None], ...] = (
 )
 _SURVIVAL = re.compile(r"survival", re.IGNORECASE)
 _CLINICAL = re.compile(r"clinicalmatrix|phenotype|clinical", re.IGNORECASE)
-_PATIENT_COLUMNS = ("_PATIENT", "bcr_patient_barcode", "submitter_id", "case_submitter_id")
-_CANCER_TYPE_COLUMN = "cancer type abbreviation"
+#: Data sets of Toil and of TCGA's pan-cancer atlas, with samples of every cancer type.
+_OF_MANY_TYPES = re.compile(
+    r"^(tcgatargetgtex|tcga_(rsem|gene_expected)|gtex_|target_|eb\+\+adjustpancan)", re.IGNORECASE
+)
+#: Which gene each Ensembl id is: beside a matrix on GDC's and Toil's hubs, and no matrix itself.
+_PROBE_MAP = re.compile(r"probe_?map", re.IGNORECASE)
 
 
 class XenaReader:
@@ -67,26 +73,29 @@ class XenaReader:
         code, typed = _cancer_type(folder, files, declared, source)
         profiles = [Profile(file, file.name.removesuffix(".gz"), _scale(file)) for file in matrices]
         profile = choose(profiles, declared, study=f"xena_{code}", source=source)
-        table, read = _table([file for file in files if _is_table(file)], code, source)
-        words, values = read_matrix(profile.path, [0])
+        tables = read_tables([file for file in files if _is_table(file)], code, source)
+        _check_types_told(profile.path, tables, files, source)
+        symbols, values, left_out = _matrix(profile.path, declared.only, tables.others)
         return RawCohort(
             source=source,
             cancer_type=code,
             scale=profile.scale,
             zscore_reference=profile.zscore_reference,
             expression=values,
-            symbols=words.iloc[:, 0],
+            symbols=symbols,
             entrez=None,
-            patients=_by_patient(table),
-            samples=_sample_types(table),
-            ledger=Ledger((*typed.entries, *profile.ledger.entries, *read.entries)),
+            patients=tables.patients,
+            samples=tables.samples,
+            ledger=Ledger((*typed.entries, *profile.ledger.entries, *tables.ledger.entries, *left_out.entries)),
         )
 
 
 def _files(folder: Path) -> list[Path]:
     hidden = (".json", ".md", ".toml", ".png", ".pdf", ".html")
     return sorted(
-        file for file in folder.iterdir() if file.is_file() and file.suffix not in hidden and file.name[0] != "."
+        file
+        for file in folder.iterdir()
+        if file.is_file() and file.suffix not in hidden and file.name[0] != "." and not _PROBE_MAP.search(file.name)
     )
 
 
@@ -124,51 +133,36 @@ def _cancer_type(folder: Path, files: list[Path], declared: Declared, source: st
     return found, Ledger().with_entry("guessed", "cancer type, from the names of the files", (found,))
 
 
-def _table(files: list[Path], code: str, source: str) -> tuple[pd.DataFrame, Ledger]:
-    """Join the tables by sample, those with outcomes first; add ``patient``, and keep the cohort's cancer type."""
-    tables = [_by_sample(file) for file in files]
-    tables.sort(key=lambda table: not outcome_columns(table.columns))
-    if not tables or not outcome_columns(tables[0].columns):
-        raise CohortError(f"{source}: has no table of survival; add one with columns such as OS and OS.time.")
-    table, ledger = tables[0], Ledger()
-    for other in tables[1:]:
-        further = other[[name for name in other.columns if name not in table.columns]]
-        table = table.join(further, how="outer")
-        for name in table.columns.intersection(other.columns).difference(further.columns):
-            table[name] = table[name].fillna(other[name])
-    if "Redaction" in table:
-        redacted = table["Redaction"].notna()
-        ledger = ledger.with_entry("dropped", "samples that TCGA has redacted", table.index[redacted])
-        table = table[~redacted].drop(columns="Redaction")
-    if _CANCER_TYPE_COLUMN in table:
-        of_type = table[_CANCER_TYPE_COLUMN].fillna("").map(lambda word: bool(word) and cancer_type(word) == code)
-        ledger = ledger.with_entry("dropped", f"samples that are not {code}", table.index[~of_type])
-        table = table[of_type].drop(columns=_CANCER_TYPE_COLUMN)
-    return table.assign(patient=_patients(table)).dropna(subset=["patient"]).sort_index(), ledger
+def _matrix(path: Path, only: frozenset[str] | None, others: pd.Index) -> tuple[pd.Series, pd.DataFrame, Ledger]:
+    """Return the rows' identifiers, the rows, and how many were left out."""
+    commas = decimal_commas_ledger(path)
+    if only is None:
+        words, values = read_matrix(path, [0], without=others)
+        return words.iloc[:, 0], values, commas
+    may_be_asked_for = rows_to_read(only)
+    rows = Counter[bool]()
+
+    def is_wanted(identifier: str) -> bool:
+        wanted = may_be_asked_for(identifier)
+        rows[wanted] += 1
+        return wanted
+
+    words, values = read_matrix(path, [0], is_wanted=is_wanted, without=others)
+    what = "rows of genes that were not asked for"
+    return words.iloc[:, 0], values, commas.with_note("dropped", what, rows[False]) if rows[False] else commas
 
 
-def _by_sample(file: Path) -> pd.DataFrame:
-    table = read_strings(file)
-    first = table.columns[0]
-    if not len(table.columns) > 1:
-        raise CohortError(f"{shown(file)}: has one column only; its fields must be divided by tabs.")
-    return table.dropna(subset=[first]).drop_duplicates(first).set_index(first).rename_axis("sample")
+def _check_types_told(matrix: Path, tables: XenaTables, files: list[Path], source: str) -> None:
+    """Refuse a matrix of many cancer types without a word of which sample is of which.
 
-
-def _patients(table: pd.DataFrame) -> pd.Series:
-    named = next((table[name] for name in _PATIENT_COLUMNS if name in table), None)
-    by_barcode = pd.Series(table.index, index=table.index, dtype="str").str.extract(TCGA_BARCODE)[0]
-    patient = by_barcode if named is None else named.fillna(by_barcode)
-    return patient.fillna(pd.Series(table.index, index=table.index, dtype="str"))
-
-
-def _by_patient(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a patient: the first value among the patient's samples, in the order of their barcodes."""
-    columns = [name for name in table.columns if name not in {*_PATIENT_COLUMNS, "sample_type"}]
-    return table[columns].groupby("patient").first()
-
-
-def _sample_types(table: pd.DataFrame) -> pd.DataFrame:
-    name = next((name for name in ("sample_type", "sample_type.samples") if name in table), None)
-    samples = table[["patient"]]
-    return samples if name is None else samples.assign(sample_type=table[name])
+    Raises
+    ------
+    CohortError
+        If neither a column of the tables nor the name of one tells the types apart.
+    """
+    by_name = named_in(file.name for file in files if _is_table(file))
+    if _OF_MANY_TYPES.search(matrix.name) and not tables.types_told and by_name is None:
+        raise CohortError(
+            f"{source}: {matrix.name} has samples of many cancer types, and no table says of which each is; add "
+            "TcgaTargetGTEX_phenotype.txt.gz, or a table with a column 'cancer type abbreviation'."
+        )

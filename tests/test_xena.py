@@ -146,7 +146,8 @@ def test_versioned_ensembl_ids_name_the_panel_s_genes(pair: Path):
     with gzip.open(pair / "HiSeqV2.gz", "wt") as file:
         file.write(matrix)
     cohort = read_cohort(pair, endpoint="OS")
-    assert {"CD44", "ENSG00000000003.15"} <= set(cohort.expression.columns)
+    assert {"CD44", "ENSG00000000003"} <= set(cohort.expression.columns)
+    assert entry(cohort, "without their version") == ("mapped", 2, ())
 
 
 def test_without_a_cancer_type_in_any_name_it_is_asked_for(pair: Path):
