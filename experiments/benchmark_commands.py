@@ -131,6 +131,22 @@ def benchmark_start(target: Path, n_models: int, workers: int, rounds: int) -> N
     click.echo(write_start(found, target, n_models=n_models, workers=workers), nl=False)
 
 
+@benchmark.command("reading")
+@click.option("--to", "target", type=cli_options.folder, default=Path("experiments/results"), show_default=True,
+              help="Where the table goes.")  # fmt: skip
+@click.option("--genes", "n_genes", type=click.IntRange(min=100), default=20_531, show_default=True, help="Simulated.")
+@click.option("--patients", "n_patients", type=click.IntRange(min=10), default=1_000, show_default=True,
+              help="Simulated.")  # fmt: skip
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Readings of each kind.")
+def benchmark_reading(target: Path, n_genes: int, n_patients: int, rounds: int) -> None:
+    """Measure how long a whole-transcriptome cohort takes to read, and how much memory, and write the table."""
+    from experiments.benchmarks.reading import benchmark_reading as measured
+    from experiments.benchmarks.reading import write_reading
+
+    found = measured(n_genes=n_genes, n_patients=n_patients, rounds=rounds)
+    click.echo(write_reading(found, target), nl=False)
+
+
 @benchmark.command("univariate")
 @click.argument("folders", nargs=-1, type=cli_options.folder)
 @cli_options.reading
