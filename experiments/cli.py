@@ -15,6 +15,7 @@ from experiments.choices import Choices
 from experiments.console import progress_bars, show_log_lines
 from experiments.fetch_commands import fetch
 from experiments.model_commands import models
+from experiments.promotion_commands import history, promote, rollback
 from experiments.scan_commands import paper, scan
 from experiments.score_commands import score
 from experiments.token_commands import token
@@ -69,6 +70,9 @@ main.add_command(paper)
 main.add_command(score)
 main.add_command(models)
 main.add_command(token)
+main.add_command(promote)
+main.add_command(rollback)
+main.add_command(history)
 
 
 @main.group()

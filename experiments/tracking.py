@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -28,7 +29,9 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_RUN_NOTE,
 )
 
+from experiments.aliases import open_door, record_beside
 from experiments.artifacts import write_evaluation, write_training
+from experiments.audit_log import AuditLog
 from experiments.labels import (
     MADE_FROM,
     gate_tags,
@@ -38,6 +41,7 @@ from experiments.labels import (
     version_tags,
     warning,
 )
+from experiments.promotion_entries import TRAIN, evidence, was_promoted
 from experiments.run_figures import of_evaluation, of_null, of_training
 from features.errors import PrognosisError
 from serving.settings import Settings
@@ -124,7 +128,7 @@ def track(
     client = client_of(settings)
     before = version_of(client, result.model.name, training)
     if before is not None:
-        return _tracked(before, _give_aliases(client, before, result))
+        return _tracked(before, _give_aliases(client, before, result, settings))
     experiment_id = experiment_of(client, result.model.name, identity(result.model), settings=settings)
     own, scratch = {TRAINING: training} if training else {}, bundle_folder.parent
     reported = result.evaluations[headline_name(result.evaluations, result.definition)]
@@ -143,7 +147,8 @@ def track(
                 _log_batches(client, child_id, *of_null(result.random_signatures, reported))
                 client.log_inputs(child_id, datasets=[_dataset(result)])
         client.log_artifacts(run_id, str(bundle_folder), BUNDLE)
-        return _register(client, run_id, result, reported, {"bundle_digest": digest, **own})
+        version = _register(client, run_id, result, reported, {"bundle_digest": digest, **own})
+    return _tracked(version, _give_aliases(client, version, result, settings))
 
 
 def close_interrupted(training: str, name: str, *, settings: Settings) -> None:
@@ -235,6 +240,12 @@ def local_database(settings: Settings) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
+def record_of(settings: Settings) -> AuditLog:
+    """Return the record of who made which version champion: one for each MLflow, kept beside it."""
+    digest = hashlib.sha256(settings.tracking_uri.rpartition("@")[2].encode()).hexdigest()
+    return record_beside(local_database(settings), home=settings.home, uri_digest=digest)
+
+
 def exists(settings: Settings) -> bool:
     """Tell whether there is an MLflow to ask; a database on this machine may not be made yet."""
     database = local_database(settings)
@@ -296,21 +307,26 @@ def _log_evaluation(
 
 def _register(
     client: MlflowClient, run_id: str, result: TrainingResult, reported: Evaluation, own_tags: Mapping[str, str]
-) -> TrackedModel:
+) -> ModelVersion:
     name = result.model.name
     require_registered_model(client, name, identity(result.model), warning(result.model))
     tags = {**run_tags(result), **gate_tags(result), **version_tags(result, reported), **own_tags}
     source = f"{client.get_run(run_id).info.artifact_uri}/{BUNDLE}"
-    version = client.create_model_version(name, source, run_id=run_id, tags=tags, description=note(result, reported))
-    return TrackedModel(name, str(version.version), run_id, _give_aliases(client, version, result), tags)
+    return client.create_model_version(name, source, run_id=run_id, tags=tags, description=note(result, reported))
 
 
-def _give_aliases(client: MlflowClient, version: ModelVersion, result: TrainingResult) -> tuple[str, ...]:
-    """Give a version the aliases that it earned, and return them."""
-    aliases = (CANDIDATE, CHAMPION) if result.gate.passed else (CANDIDATE,)
-    for alias in aliases:
-        client.set_registered_model_alias(version.name, alias, version.version)
-    return aliases
+def _give_aliases(
+    client: MlflowClient, version: ModelVersion, result: TrainingResult, settings: Settings
+) -> tuple[str, ...]:
+    """Give a version the aliases that it earned, and return them; a training promotes once, however often resumed."""
+    client.set_registered_model_alias(version.name, CANDIDATE, version.version)
+    if not result.gate.passed:
+        return (CANDIDATE,)
+    number, digest = str(version.version), version.tags["bundle_digest"]
+    with open_door(client, version.name, record_of(settings)) as door:
+        if not was_promoted(door.entries, version.name, bundle=digest, action=TRAIN):
+            door.move(number, evidence(result.model, digest), action=TRAIN)
+        return (CANDIDATE, CHAMPION) if door.state.champion == number else (CANDIDATE,)
 
 
 def version_of(client: MlflowClient, name: str, training: str) -> ModelVersion | None:

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from experiments.aliases import make_champion
 from experiments.labels import flat_metrics, identity, origin_tags, verdict_of, verdict_tags, warning
+from experiments.promotion_entries import IMPORT, evidence
 from experiments.tracking import (
     BUNDLE,
     CANDIDATE,
@@ -22,6 +24,7 @@ from experiments.tracking import (
     exists,
     experiment_of,
     open_run,
+    record_of,
     require_registered_model,
 )
 from features.errors import PrognosisError
@@ -97,7 +100,7 @@ def export_model(reference: Reference, target: Path, *, settings: Settings) -> P
     BundleError
         If the registered bundle is damaged.
     """
-    version = _find(reference, settings)
+    version = find_version(reference, settings)
     bundle = Registry(settings.tracking_uri, settings.bundle_cache).bundle(version)
     model = read_bundle(bundle)
     exported = Exported(
@@ -125,7 +128,7 @@ def fetched(reference: Reference, *, settings: Settings) -> Path:
     BundleError
         If the registered bundle is damaged.
     """
-    return Registry(settings.tracking_uri, settings.bundle_cache).bundle(_find(reference, settings))
+    return Registry(settings.tracking_uri, settings.bundle_cache).bundle(find_version(reference, settings))
 
 
 def import_models(folder: Path, *, alias: str, settings: Settings) -> list[TrackedModel]:
@@ -154,7 +157,14 @@ def import_models(folder: Path, *, alias: str, settings: Settings) -> list[Track
     return [_register(bundle, exported, model, alias, settings) for bundle, exported, model in read]
 
 
-def _find(reference: Reference, settings: Settings) -> RegisteredVersion:
+def find_version(reference: Reference, settings: Settings) -> RegisteredVersion:
+    """Return the registered version that is meant, with the better of its aliases and its bundle's digest.
+
+    Raises
+    ------
+    TransferError
+        If there is none, or if it is not a model of ours.
+    """
     if not exists(settings):
         raise TransferError(f"{reference}: nothing is registered here yet; train or import a model first.")
     client = client_of(settings)
@@ -210,10 +220,12 @@ def _register(bundle: Path, exported: Exported, model: PrognosticModel, alias: s
     with answering(settings):
         same = f"name = '{model.name}' and tags.bundle_digest = '{exported.digest}'"
         known = list(client.search_model_versions(same)) or [_new_version(client, bundle, exported, model, settings)]
-        aliases = (CANDIDATE, CHAMPION) if alias == CHAMPION else (CANDIDATE,)
-        for each in aliases:
-            client.set_registered_model_alias(model.name, each, known[0].version)
-    version = known[0]
+        version = known[0]
+        client.set_registered_model_alias(model.name, CANDIDATE, version.version)
+        if alias == CHAMPION:
+            proof = evidence(model, exported.digest)
+            make_champion(client, version, proof, action=IMPORT, log=record_of(settings))
+    aliases = (CANDIDATE, CHAMPION) if alias == CHAMPION else (CANDIDATE,)
     return TrackedModel(model.name, str(version.version), version.run_id or "", aliases, dict(version.tags))
 
 
