@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -386,7 +387,7 @@ def star_file(number: int, patient: str, sample: str, tissue: str, project: str 
 
 
 def star_body(number: int) -> bytes:
-    return STAR.replace(b"\t10\t", f"\t{10 + number}\t".encode())
+    return STAR.replace(b"\t10\t", f"\t{10 + number}\t".encode()).replace(b"\t1.5\t", f"\t{number}.5\t".encode())
 
 
 def case(number: int, patient: str, **more: Any) -> dict[str, Any]:
@@ -454,6 +455,32 @@ def test_the_gdc_s_files_lie_as_its_own_client_leaves_them(gdc, api, tmp_path):
     assert {built["path"] for built in record["built"]} == {
         "clinical.tsv", "follow_up.tsv", "gdc_manifest.txt", "gdc_sample_sheet.tsv",
     }  # fmt: skip
+
+
+def test_a_cohort_from_the_gdc_is_read_as_it_is(settings, tmp_path):
+    files = [star_file(number, patient, "01A", "Tumor") for number, patient in enumerate(PATIENTS)]
+    normal = star_file(900, PATIENTS[0], "11A", "Normal")
+    cases = [
+        case(
+            number,
+            patient,
+            demographic={"vital_status": "Dead" if number % 2 else "Alive",
+                         "days_to_death": 300 + 61 * number if number % 2 else None, "gender": "male"},
+            diagnoses=[{"ajcc_pathologic_stage": "Stage II", "age_at_diagnosis": 22_400,
+                        "treatments": [{"treatment_type": "Surgery, NOS"}, {"treatment_type": "Radiation, NOS"}]}],
+            follow_ups=[{"days_to_follow_up": 100}, {"days_to_follow_up": 300 + 61 * number}],
+        )
+        for number, patient in enumerate(PATIENTS)
+    ]  # fmt: skip
+    bodies = {uuid(number): star_body(number) for number in (*range(len(PATIENTS)), 900)}
+    with running(GdcHost([*files, normal], cases, bodies)) as api:
+        fetched(replace(settings, gdc_api=api.url), tmp_path / "KIRC", "gdc")
+    cohort = read_cohort(tmp_path / "KIRC", endpoint="OS")
+    assert (cohort.cancer_type, cohort.scale, list(cohort.patients)) == ("KIRC", "log2_tpm_1", PATIENTS)
+    assert cohort.time.tolist() == [300 + 61 * number for number in range(len(PATIENTS))]
+    assert cohort.event.tolist() == [bool(number % 2) for number in range(len(PATIENTS))]
+    assert cohort.expression["CD44"].to_numpy() == pytest.approx(np.log2(np.arange(len(PATIENTS)) + 1.5), rel=1e-6)
+    assert set(cohort.clinical["stage"]) == {"II"}
 
 
 def test_the_sample_sheet_is_the_portal_s(gdc, tmp_path):
