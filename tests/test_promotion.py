@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from training.results import TrainingResult
 
 NAME = "SIMULATED-KIRC-OS"
-BOTH_PROMOTE = 20
+BOTH_PROMOTE = 16
 
 
 class Site:
@@ -451,9 +451,11 @@ def driven(script: str, site: Site, *arguments: object) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-#: What the scripts share: MLflow is imported once, and first used in the forked processes.
+#: What the scripts share: all is imported once, and the store is first opened in the forked processes.
 FORKING = """
-import json, os, random, signal, sys, time, traceback
+import json, os, random, shutil, signal, sys, time, traceback
+from dataclasses import replace
+import pandas, pyarrow.parquet
 from mlflow import MlflowClient
 from experiments.promotion import promote, verify
 from experiments.tracking import client_of, record_of
@@ -461,6 +463,10 @@ from experiments.transfer import Reference
 from serving.settings import settings
 
 NAME = "SIMULATED-KIRC-OS"
+# A store is asked, of its own so that no connection is shared: most of MLflow is imported by that.
+home = settings().home
+shutil.copy(home / "mlflow.db", home / "asked.db")
+client_of(replace(settings(), tracking_uri=f"sqlite:///{home / 'asked.db'}")).search_registered_models()
 
 def champion():
     return str(client_of(settings()).get_registered_model(NAME).aliases["champion"])
@@ -612,8 +618,8 @@ for number in range(int(sys.argv[1])):
 
 
 def test_processes_killed_at_random_instants_leave_a_champion_that_the_record_explains(site: Site):
-    rounds = driven(KILLED_AT_RANDOM, site, 8)
-    assert len(rounds) == 8
+    rounds = driven(KILLED_AT_RANDOM, site, 6)
+    assert len(rounds) == 6
     for found in rounds:
         assert found["champion"] in {"1", "2", "3"}
         assert all("half-written" in fault for fault in found["faults_before"]), found
