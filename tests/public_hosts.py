@@ -234,7 +234,7 @@ def endless(stop: Event, then: Callable[[], None] = lambda: None, after: int = 0
 
 def wait_for(part: Path, size: int) -> None:
     """Wait until a part of a download has so many bytes, as a user waits who looks at the bar."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while time.monotonic() < end and not (part.is_file() and part.stat().st_size >= size):
         time.sleep(0.02)
 

@@ -136,6 +136,16 @@ def test_a_file_that_changes_meanwhile_is_never_mixed(host, fetcher, heeds, stat
     assert fetcher.fetch() == NEW
 
 
+def test_a_range_that_begins_elsewhere_is_not_appended(host, fetcher):
+    def from_elsewhere(handler, stored):
+        headers = {**stored.validators(), "Content-Range": f"bytes 5-{len(OLD) - 1}/{len(OLD)}"}
+        handler.say(206, headers, OLD[5:])
+
+    host.faults[PATH] = [torn(100_000), from_elsewhere]
+    assert fetcher.fetch() == OLD
+    assert ranges(host) == [None, rest(100_000), None]
+
+
 def test_without_a_date_or_an_etag_no_range_is_asked_for_unless_there_is_a_checksum(host, fetcher):
     host.files[PATH] = Stored(OLD, etag=None, modified=None)
     host.faults[PATH] = [torn(100_000)]

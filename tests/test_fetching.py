@@ -290,7 +290,7 @@ def command(host: Host, home: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def test_two_processes_share_one_download(host, tmp_path):
     running_ = [command(host, tmp_path / "home", "kirc", "--to", str(tmp_path / name)) for name in ("one", "two")]
-    said = [process.communicate(timeout=60) for process in running_]
+    said = [process.communicate(timeout=120) for process in running_]
     assert [process.returncode for process in running_] == [0, 0], said
     full = [headers for headers in host.asked_for(MATRIX) if "if-none-match" not in headers]
     assert len(full) == 1
@@ -298,23 +298,27 @@ def test_two_processes_share_one_download(host, tmp_path):
     assert one == two == host.files[MATRIX].body
 
 
-def test_ctrl_c_at_the_terminal_is_quiet_and_is_gone_on_from(host, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_ctrl_c_is_quiet_and_it_and_a_kill_are_gone_on_from(host, tmp_path, how):
     stop, half = Event(), len(host.files[MATRIX].body) // 2
     host.faults[MATRIX] = [endless(stop, after=half)]
     process = command(host, tmp_path / "home", "kirc", "--to", str(tmp_path / "KIRC"))
     try:
         wait_for(Slot(tmp_path / "home" / "cache" / "downloads", host.url + MATRIX).part, half)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        process.send_signal(how)
+        out, err = process.communicate(timeout=120)
     finally:
         stop.set()
-    assert (process.returncode, out) == (130, "")
-    assert err.strip() == "prognosis: stopped; what came is kept, and the same command goes on from there."
+    if how is signal.SIGINT:
+        assert (process.returncode, out) == (130, "")
+        assert err.strip() == "prognosis: stopped; what came is kept, and the same command goes on from there."
+        assert names_in(tmp_path) == ["home"]
     assert not (tmp_path / "KIRC").exists()
     again = command(host, tmp_path / "home", "kirc", "--to", str(tmp_path / "KIRC"))
-    out, err = again.communicate(timeout=60)
+    out, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
     assert "range" in host.asked_for(MATRIX)[-1]
+    assert sorted(names_in(tmp_path)) == ["KIRC", "home"]
     assert out.startswith(f"{tmp_path / 'KIRC'}: TCGA-KIRC from UCSC Xena, TCGA hub (2017-10-13), 4 files, ")
     assert "\nLicence: Open access" in out
     assert "doi:10.1038/s41587-020-0546-8" in out
