@@ -33,6 +33,24 @@ _Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$", to_lower=True
 
 
 @dataclass(frozen=True)
+class BuiltTable:
+    """A table of an API's answers.
+
+    Parameters
+    ----------
+    name : str
+        Of its file.
+    text : str
+    url : str
+        Where the answers come from.
+    """
+
+    name: str
+    text: str
+    url: str
+
+
+@dataclass(frozen=True)
 class GdcCohort:
     """A project's files and tables.
 
@@ -42,13 +60,13 @@ class GdcCohort:
         The data release, in the API's words.
     files : tuple of Place
         Under ``FILE ID/FILE NAME``, as gdc-client leaves them.
-    tables : dict of str to str
-        By file name, what the portal's buttons give beside them.
+    tables : tuple of BuiltTable
+        What the portal's buttons give beside them.
     """
 
     release: str
     files: tuple[Place, ...]
-    tables: dict[str, str]
+    tables: tuple[BuiltTable, ...]
 
 
 class _Answer(BaseModel):
@@ -125,12 +143,12 @@ def gdc_cohort(client: Client, project: str) -> GdcCohort:
         Place(f"{file.file_id}/{file.file_name}", f"{api}/data/{file.file_id}", file.md5sum, file.file_size)
         for file in files
     )
-    tables = {
-        MANIFEST: manifest,
-        SAMPLE_SHEET: sample_sheet(hits),
-        CLINICAL: clinical(cases),
-        FOLLOW_UP: follow_up(cases),
-    }
+    tables = (
+        BuiltTable(MANIFEST, manifest, f"{api}/files"),
+        BuiltTable(SAMPLE_SHEET, sample_sheet(hits), f"{api}/files"),
+        BuiltTable(CLINICAL, clinical(cases), f"{api}/cases"),
+        BuiltTable(FOLLOW_UP, follow_up(cases), f"{api}/cases"),
+    )
     return GdcCohort(release, places, tables)
 
 

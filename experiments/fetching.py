@@ -24,7 +24,7 @@ from experiments.fetch_catalogue import (
     wanted_from_xena_gdc,
 )
 from experiments.fetch_download import Downloads, Meter
-from experiments.fetch_gdc import gdc_cohort
+from experiments.fetch_gdc import BuiltTable, gdc_cohort
 from experiments.fetch_http import Client, FetchError, NotThereError, StoppedError
 from experiments.fetch_parts import keeping
 from experiments.fetch_record import FetchedFile, write_record
@@ -62,11 +62,11 @@ class Fetched:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What to fetch, and the tables that are built of an API's answers: by path, the text and the address."""
+    """What to fetch, the source's version of it if it is known before, and tables that are there already."""
 
     wanted: tuple[Wanted, ...]
     version: str | None = None
-    tables: tuple[tuple[str, str, str], ...] = ()
+    tables: tuple[BuiltTable, ...] = ()
 
 
 def fetch(
@@ -115,11 +115,11 @@ def fetch(
         plan = _plan(client, project, source)
         downloads = Downloads(settings.cache if cached else parts, client, stop, Meter(show))
         files = _all(downloads, plan.wanted, staging, settings.connections)
-        for path, text, _ in plan.tables:
-            with keeping(staging / path):
-                (staging / path).write_text(text, encoding="utf-8")
+        for table in plan.tables:
+            with keeping(staging / table.name):
+                (staging / table.name).write_text(table.text, encoding="utf-8")
         version = plan.version or _stated_version(staging, files)
-        built = {path: url for path, _, url in plan.tables}
+        built = {table.name: table.url for table in plan.tables}
         write_record(staging, project=project, source=source, version=version, files=files, built=built)
         _appear(staging, target)
     if not cached:
@@ -133,12 +133,7 @@ def _plan(client: Client, project: str, source: str) -> _Plan:
         return _Plan(wanted(project, client.settings))
     cohort = gdc_cohort(client, project)
     logger.info("%s: %d files, %s", project, len(cohort.files), cohort.release)
-    api = client.settings.gdc_api
-    tables = tuple(
-        (path, text, f"{api}/cases" if path in {"clinical.tsv", "follow_up.tsv"} else f"{api}/files")
-        for path, text in cohort.tables.items()
-    )
-    return _Plan(tuple(Wanted((place,)) for place in cohort.files), cohort.release, tables)
+    return _Plan(tuple(Wanted((place,)) for place in cohort.files), cohort.release, cohort.tables)
 
 
 def _all(downloads: Downloads, wanted: Sequence[Wanted], staging: Path, connections: int) -> list[FetchedFile]:
