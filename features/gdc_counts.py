@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,9 @@ _POINTER = b"version https://git-lfs"
 #: What is shown of Arrow's reason: no field of the file.
 _REASON = re.compile(r"Expected \d+ columns, got \d+|CSV conversion error to \w+|invalid UTF-?8", re.IGNORECASE)
 _WORDS = ("gene_id", "gene_name")
+#: Arrow and the checksums let other threads run; more of them than these wait for the disk.
+_THREADS_MAX = 4
+_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class CountsFile:
 
 
 def read_counts(
-    files: Mapping[str, CountsFile], *, column: str, unit: str, scale: str
+    files: Mapping[str, CountsFile], *, column: str, unit: str, scale: str, only: Collection[str] | None = None
 ) -> tuple[pd.DataFrame, GeneRows]:
     """Read the files of a cohort.
 
@@ -58,6 +64,8 @@ def read_counts(
         ``tpm_unstranded``, say.
     unit, scale : str
         The scale that the column is on, and the one that is wanted.
+    only : collection of str or None
+        The genes that are asked for; None for all.
 
     Returns
     -------
@@ -73,16 +81,26 @@ def read_counts(
     first = next(iter(files.values()))
     listed = _table(first, _WORDS)
     identifiers, names = (pd.Series(listed.column(name).to_pylist(), dtype="str") for name in _WORDS)
-    genes = gene_rows(identifiers, names)
+    genes = gene_rows(identifiers, names, only)
+    if not len(genes.rows):
+        which = "no gene" if only is None else f"none of the {len(only)} genes that are asked for"
+        raise CohortError(f"{shown(first.path)}: has {which}; download it anew, or ask for others.")
     reference = listed.column("gene_id").combine_chunks()
     # A column a sample, each in one piece: at no time is there more than one copy of the whole.
     values = np.empty((len(genes.rows), len(files)), order="F")
-    for position, file in enumerate(files.values()):
+
+    def read_one(file: CountsFile) -> NDArray[np.float64]:
         table = _table(file, ("gene_id", column))
         _require_same_genes(table.column("gene_id").combine_chunks(), reference, file.path, first.path)
-        abundance = table.column(column).to_numpy()[genes.rows]
+        abundance: NDArray[np.float64] = table.column(column).to_numpy()[genes.rows]
         _require_abundance(abundance, column, file.path)
-        values[:, position] = convert(abundance, source=unit, target=scale)
+        return convert(abundance, source=unit, target=scale)
+
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS_MAX)) as pool:
+        # By batches: after an error, no more than one is read in vain.
+        read = (one for batch in batched(files.values(), _BATCH) for one in pool.map(read_one, batch))
+        for position, abundance in enumerate(read):
+            values[:, position] = abundance
     return pd.DataFrame(values, columns=pd.Index(list(files), dtype="str"), copy=False), genes
 
 
@@ -91,7 +109,7 @@ def _content(file: CountsFile) -> bytes:
     with readable(file.path):
         stored = file.path.read_bytes()
         data = gzip.decompress(stored) if stored.startswith(_GZIP) else stored
-    if file.md5 is not None and file.md5.lower() not in {_md5(stored), _md5(data)}:
+    if file.md5 is not None and file.md5.lower() not in map(_md5, (stored, data) if data is not stored else (data,)):
         raise CohortError(f"{shown(file.path)}: its MD5 is not the manifest's: it is damaged; download it anew.")
     if data.startswith(_POINTER):
         raise CohortError(f"{shown(file.path)}: is a Git LFS pointer, not the data; fetch it with 'git lfs pull'.")
@@ -149,7 +167,7 @@ def _require_same_genes(genes: Any, reference: Any, path: Path, first: Path) -> 
 
 
 def _require_abundance(values: NDArray[np.float64], column: str, path: Path) -> None:
-    if not len(values) or np.isnan(values).all():
+    if np.isnan(values).all():
         raise CohortError(f"{shown(path)}: has no gene with a value of {column}; download it anew.")
     n_wrong = int(np.count_nonzero((values < 0) | np.isinf(values)))
     if n_wrong:

@@ -109,6 +109,7 @@ class GdcDownloadReader:
             column=column,
             unit=unit,
             scale=scale,
+            only=declared.only,
         )
         ledgers = (profiled, sheet.ledger, read, dropped, checked, genes.ledger)
         return RawCohort(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.gene_rows import WIDEST_PANEL
+from features.gene_rows import WIDEST_PANEL, rows_to_read
 from features.genes import GeneResolver
 from features.ledger import Ledger
 from features.panel import load_panel
@@ -37,13 +38,15 @@ class GeneRows:
     ledger: Ledger
 
 
-def gene_rows(identifiers: pd.Series, names: pd.Series) -> GeneRows:
+def gene_rows(identifiers: pd.Series, names: pd.Series, only: Collection[str] | None = None) -> GeneRows:
     """Choose and name the rows of a STAR-counts file.
 
     Parameters
     ----------
     identifiers, names : Series of str, shape (n_rows,)
         ``gene_id`` and ``gene_name``.
+    only : collection of str or None
+        The genes that are asked for; None for all.
 
     Returns
     -------
@@ -65,7 +68,18 @@ def gene_rows(identifiers: pd.Series, names: pd.Series) -> GeneRows:
     )
     kept = ~(is_total | is_copy)
     symbols, named = _symbols(identifiers[kept], names[kept])
-    return GeneRows(np.flatnonzero(kept), symbols.reset_index(drop=True), Ledger((*ledger.entries, *named.entries)))
+    symbols, left_out = _asked_for(symbols, only)
+    joined = Ledger((*ledger.entries, *named.entries, *left_out.entries))
+    return GeneRows(symbols.index.to_numpy(np.intp), symbols.reset_index(drop=True), joined)
+
+
+def _asked_for(symbols: pd.Series, only: Collection[str] | None) -> tuple[pd.Series, Ledger]:
+    if only is None:
+        return symbols, Ledger()
+    asked = symbols.map(rows_to_read(only)).astype(bool)
+    n_others = int((~asked).sum())
+    ledger = Ledger().with_note("dropped", "rows of genes that were not asked for", n_others) if n_others else Ledger()
+    return symbols[asked], ledger
 
 
 def _symbols(identifiers: pd.Series, names: pd.Series) -> tuple[pd.Series, Ledger]:

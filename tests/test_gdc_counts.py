@@ -66,7 +66,7 @@ def test_a_damaged_file_is_named_with_its_reason(tmp_path: Path, text: str, word
 
 
 def test_a_file_without_genes_is_refused(tmp_path: Path):
-    with pytest.raises(CohortError, match="has no gene with a value"):
+    with pytest.raises(CohortError, match=r"f0.tsv: has no gene; download"):
         read(tmp_path, f"{HEADER}\n")
 
 
@@ -87,3 +87,19 @@ def test_a_broken_archive_is_refused(tmp_path: Path):
 def test_another_checksum_than_the_manifest_s_is_refused(tmp_path: Path):
     with pytest.raises(CohortError, match=r"f0.tsv: its MD5 is not the manifest's"):
         read(tmp_path, counts_text(0), md5="0" * 32)
+
+
+def test_genes_that_no_file_has_are_asked_for_in_vain(tmp_path: Path):
+    path = tmp_path / "f.tsv"
+    path.write_text(counts_text(0))
+    with pytest.raises(CohortError, match=r"f.tsv: has none of the 1 genes that are asked for"):
+        read_counts({"s": CountsFile(path)}, column="tpm_unstranded", unit="tpm", scale="tpm", only=["TP53"])
+
+
+def test_a_file_without_a_single_value_is_refused(tmp_path: Path):
+    lines = [
+        line if line[:4] != "ENSG" else "\t".join([*line.split("\t")[:6], "", "", ""])
+        for line in counts_text(0).splitlines()
+    ]
+    with pytest.raises(CohortError, match=r"f0.tsv: has no gene with a value of tpm_unstranded"):
+        read(tmp_path, "\n".join([*lines, ""]))

@@ -320,3 +320,10 @@ def test_the_order_of_rows_does_not_matter(download: Path):
     with_sheet(download, rows()[::-1])
     (download / "clinical.tsv").write_text(table_text(cases()[::-1], NEW_HEADERS))
     assert read_cohort(download, endpoint="OS").digest() == before
+
+
+def test_genes_that_are_asked_for_are_read_as_among_all(download: Path):
+    every = read_cohort(download, endpoint="OS")
+    some = read_cohort(download, endpoint="OS", only=["CD44", "TSPAN6", "ENSG00000199000"])
+    assert some.expression.equals(every.expression[["CD44", "ENSG00000199000", "TSPAN6"]])
+    assert entry(some, "rows of genes that were not asked for") == ("dropped", 4, ())

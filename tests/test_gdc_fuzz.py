@@ -48,7 +48,8 @@ CELLS = st.sampled_from(
     ]
 )
 DAMAGES = st.sampled_from([b"", b"\t", b"\n", b'"', b"\x00", b"\xff", b"\r", b"inf", b"'--", b"ENSG", b"#", b"<"])
-PLACE = st.floats(0, 1, exclude_max=True)
+#: Drawn evenly: numbers are drawn near zero, where the headers are.
+PLACE = st.sampled_from([number / 211 for number in range(211)])
 CHANGES = st.lists(
     st.one_of(
         st.tuples(st.just("bytes"), PLACE, PLACE, DAMAGES, st.integers(0, 12)),
@@ -183,7 +184,7 @@ def test_the_sound_downloads_are_accounted_for(sound: Path):
     require_all_accounted_for(sound, cohort)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=CHANGES)
 @example(changes=[("cell", 0.4, 0.99, 0.75, "TCGA-AA-0002")])
 def test_a_damaged_download_is_refused_in_words_or_loses_no_patient_in_silence(
@@ -205,7 +206,7 @@ def test_a_damaged_download_is_refused_in_words_or_loses_no_patient_in_silence(
     shutil.rmtree(folder.parent)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(number=st.integers(1, 6), place=PLACE, byte=st.integers(1, 255))
 def test_with_a_manifest_no_byte_of_a_file_that_is_read_can_change_unseen(
     sound: Path, tmp_path_factory: pytest.TempPathFactory, number: int, place: float, byte: int
