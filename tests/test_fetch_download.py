@@ -138,8 +138,10 @@ def test_a_file_that_changes_meanwhile_is_never_mixed(host, fetcher, heeds, stat
 
 def test_a_range_that_begins_elsewhere_is_not_appended(host, fetcher):
     def from_elsewhere(handler, stored):
-        headers = {**stored.validators(), "Content-Range": f"bytes 5-{len(OLD) - 1}/{len(OLD)}"}
-        handler.say(206, headers, OLD[5:])
+        # As many bytes as are missing, of the same file, but not those.
+        missing = OLD[5 : 5 + len(OLD) - 100_000]
+        headers = {**stored.validators(), "Content-Range": f"bytes 5-{4 + len(missing)}/{len(OLD)}"}
+        handler.say(206, headers, missing)
 
     host.faults[PATH] = [torn(100_000), from_elsewhere]
     assert fetcher.fetch() == OLD
