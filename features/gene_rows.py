@@ -83,9 +83,10 @@ def rows_to_read(only: Collection[str]) -> Callable[[str], bool]:
     resolver = GeneResolver.for_panel(load_panel(WIDEST_PANEL))
 
     def is_wanted(identifier: str) -> bool:
-        symbol, _, number = identifier.strip().partition("|")
+        symbol, bar, number = identifier.strip().partition("|")
         names = {symbol, number, _VERSIONED.sub(r"\1", symbol), *(genes_of_date(symbol) or ())}
-        return not wanted.isdisjoint(names | resolver.may_name(identifier) | resolver.may_name(symbol))
+        named = resolver.may_name(identifier) | (resolver.may_name(symbol) if bar else frozenset())
+        return not wanted.isdisjoint(names | named)
 
     return is_wanted
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from features.errors import CohortError
 from features.tables import (
@@ -23,9 +24,14 @@ from features.tables import (
     opened,
     read_csv,
     read_header,
+    read_in_pieces,
     readable,
     shown,
 )
+
+#: Above 32 MiB the system takes a piece's memory back at once; of smaller ones it keeps some.
+_PIECE_BYTES = 36 * 2**20
+_PIECE_ROWS_MIN = 256
 
 
 def read_matrix(
@@ -70,12 +76,10 @@ def read_matrix(
     excluded = set(without)
     positions = [at for at, name in enumerate(header) if at in labels or name not in excluded]
     source = path if is_wanted is None else _rows_of(path, is_wanted)
-    frame = _matrix(path, source, header, labels, positions, quoting=quoting)
-    words = frame[list(labels)].set_axis([header[position] for position in labels], axis=1)
-    numbers = frame.drop(columns=list(labels))
+    words, numbers = _matrix(path, source, header, labels, positions, quoting=quoting)
+    words = words.set_axis([header[position] for position in labels], axis=1)
     unnamed = [at for at in numbers.columns if not header[at] and numbers[at].isna().all()]
     numbers = numbers.drop(columns=unnamed)
-    del frame
     return (
         words.fillna("").apply(lambda column: column.str.strip()),
         numeric(numbers.set_axis([header[position] for position in numbers.columns], axis=1), path),
@@ -95,7 +99,9 @@ def numeric(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
             column = frame.iloc[:, position].dropna()
             if len(column):
                 raise CohortError(_not_numbers(column, frame.columns[position], path))
-    values = frame.to_numpy(np.float64, na_value=np.nan)
+    # A value to put for missing ones makes a copy, which numbers as they are read need not.
+    plain = all(kind == np.float64 for kind in frame.dtypes)
+    values = frame.to_numpy() if plain else frame.to_numpy(np.float64, na_value=np.nan)
     n_infinite = int(np.isinf(values).sum())
     if n_infinite:
         column = frame.columns[int(np.flatnonzero(np.isinf(values).any(axis=0))[0])]
@@ -114,30 +120,51 @@ def _matrix(
     positions: Sequence[int],
     *,
     quoting: Quoting,
-) -> pd.DataFrame:
-    """Return the columns at these positions, labels as words and all others as numbers where that is what they are."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return labels and numbers of the columns at these positions; a column with words stays as it comes."""
     options: dict[str, Any] = {
         "quoting": quoting,
         "na_values": MISSING_NUMBERS,
         "names": list(range(len(header))),
         "usecols": None if len(positions) == len(header) else list(positions),
         "decimal": "," if decimal_commas(path, quoting=quoting) else ".",
-        "source": source,
     }
-    words = dict.fromkeys(labels, "str")
+    kinds = {at: "str" if at in labels else "float64" for at in positions}
+    rows = max(_PIECE_BYTES // (8 * len(positions)), _PIECE_ROWS_MIN)
     try:
-        numbers = {at: "float64" for at in positions if at not in labels}
-        frame = read_csv(path, "utf-8-sig", dtype={**words, **numbers}, low_memory=True, **options)
+        pieces = read_in_pieces(path, source, rows=rows, dtype=kinds, **options)
+        words, numbers = _put_together(pieces, labels, positions)
     except ValueError:
         if isinstance(source, BytesIO):
             source.seek(0)
-        frame = read_csv(path, "utf-8-sig", dtype=words, **options)
-    if not isinstance(frame.index, pd.RangeIndex):
+        frame = read_csv(path, "utf-8-sig", source=source, dtype=dict.fromkeys(labels, "str"), **options)
+        words, numbers = frame[list(labels)], frame.drop(columns=list(labels))
+    if not isinstance(words.index, pd.RangeIndex):
         raise CohortError(f"{shown(path)}: rows have more fields than the header; name every column.")
-    named = max(at for at in positions if header[at] or at == 0)
-    if frame[named].isna().any():
+    named = max((at for at in numbers.columns if header[at]), default=None)
+    if named is not None and numbers[named].isna().any():
         _check_widths(path, named + 1, quoting)
-    return frame
+    return words, numbers
+
+
+def _put_together(
+    pieces: Iterable[pd.DataFrame], labels: Sequence[int], positions: Sequence[int]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Put a matrix together in the memory of the whole and of one piece."""
+    words: list[pd.DataFrame] = []
+    blocks: list[NDArray[np.float64]] = []
+    for piece in pieces:
+        words.append(piece[list(labels)])
+        blocks.append(piece.drop(columns=list(labels)).to_numpy(np.float64))
+    values = np.empty((sum(map(len, blocks)), len(positions) - len(labels)))
+    end = len(values)
+    while blocks:
+        block = blocks.pop()
+        values[end - len(block) : end] = block
+        end -= len(block)
+    columns = [at for at in positions if at not in labels]
+    together = pd.concat(words)
+    return together, pd.DataFrame(values, index=together.index, columns=columns, copy=False)
 
 
 def _check_widths(path: Path, n_fields: int, quoting: Quoting) -> None:

@@ -7,7 +7,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TextIO, cast
@@ -23,6 +23,7 @@ from features.ledger import Ledger
 MISSING_NUMBERS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "[Not Available]"]
 #: Of a file whose first rows have whole numbers only, the mark stays a point: a comma further down is then a word.
 _ROWS_TRIED = 1_000
+_BUFFER = 2**20
 _LFS_POINTER = "version https://git-lfs"
 
 Quoting = Literal[0, 3]
@@ -179,7 +180,7 @@ def opened(path: Path, encoding: str) -> TextIO:
 
 def bytes_of(path: Path) -> BinaryIO:
     """Open a file's bytes, unpacked."""
-    return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+    return cast("BinaryIO", BufferedReader(gzip.open(path, "rb"), _BUFFER)) if path.suffix == ".gz" else path.open("rb")
 
 
 def head(path: Path, encoding: str) -> tuple[int, str, str]:
@@ -216,9 +217,7 @@ def _is_missing(words: pd.Series) -> pd.Series:
     return lower.isna() | lower.isin([word for word in lower.dropna().unique() if is_missing_word(word)])
 
 
-def read_csv(
-    path: Path, encoding: str, *, source: Path | BytesIO | None = None, low_memory: bool = False, **options: Any
-) -> pd.DataFrame:
+def read_csv(path: Path, encoding: str, *, source: Path | BytesIO | None = None, **options: Any) -> pd.DataFrame:
     """Read a table with pandas, what is wrong with it turned into a CohortError that names it.
 
     Parameters
@@ -227,13 +226,14 @@ def read_csv(
         The file; `source` holds what is read of it, if not all.
     """
     n_comments, _, divided = head(path, encoding)
+    form: dict[str, Any] = {"sep": divided, "skiprows": n_comments, "header": 0, "encoding": encoding}
     with readable(path):
-        return pd.read_csv(
-            source or path,
-            sep=divided,
-            skiprows=n_comments,
-            header=0,
-            encoding=encoding,
-            low_memory=low_memory,
-            **options,
-        )
+        return pd.read_csv(source or path, low_memory=False, **form, **options)
+
+
+def read_in_pieces(path: Path, source: Path | BytesIO, *, rows: int, **options: Any) -> Iterator[pd.DataFrame]:
+    """Read a table in UTF-8 in pieces of so many rows, each as `read_csv` would; a table without rows is one piece."""
+    n_comments, _, divided = head(path, "utf-8-sig")
+    form: dict[str, Any] = {"sep": divided, "skiprows": n_comments, "header": 0, "encoding": "utf-8-sig"}
+    with readable(path), pd.read_csv(source, chunksize=rows, **form, **options) as pieces:
+        yield from pieces
