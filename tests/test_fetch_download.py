@@ -103,6 +103,12 @@ def test_a_body_that_breaks_off_goes_on_where_it_stopped(host, fetcher, reset):
     assert fetcher.shown[-1] == (len(OLD), len(OLD))
 
 
+def test_a_line_that_breaks_often_but_moves_is_borne_with(host, fetcher):
+    host.faults[PATH] = [torn(70_000)] * 6
+    assert fetcher.fetch() == OLD
+    assert len(host.asked) == 7
+
+
 def test_the_next_run_goes_on_from_what_the_last_one_kept(host, fetcher):
     host.faults[PATH] = [torn(1_000)] + [torn(0)] * 3
     with pytest.raises(FetchError, match=r"broke off 4 times in a row .* the next attempt goes on from there"):
