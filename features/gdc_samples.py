@@ -55,6 +55,11 @@ def read_sample_sheets(sheets: Sequence[Path], found: Mapping[str, Sequence[Path
         If a sheet has not its columns, one file is listed as several samples, or no listed file is there.
     """
     rows, read = _rows(sheets)
+    if rows.empty:
+        raise CohortError(
+            f"{shown(sheets[0])}: lists no *{COUNTS_ENDINGS[0]}; download the files of the workflow STAR - Counts "
+            "(those of HTSeq are no longer published)."
+        )
     rows, assigned = _of_one_sample(rows)
     rows["path"] = [_located(row.file_id, row.file_name, found) for row in rows.itertuples()]
     missing = rows["path"].isna()

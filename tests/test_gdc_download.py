@@ -304,6 +304,12 @@ def test_a_sheet_of_other_files_is_refused(download: Path):
         read_cohort(download, endpoint="OS")
 
 
+def test_a_sheet_of_the_files_of_before_star_is_refused_in_words(download: Path):
+    with_sheet(download, [{**row, "name": f"{row['number']}.FPKM.txt.gz"} for row in rows()], new=False)
+    with pytest.raises(CohortError, match=r"lists no \*star_gene_counts.tsv; download the files of the workflow STAR"):
+        read_cohort(download, endpoint="OS")
+
+
 def test_a_file_listed_as_two_samples_is_refused(download: Path):
     with_sheet(download, [*rows(), {**rows()[0], "patient": patient(9), "sample": f"{patient(9)}-01A"}])
     with pytest.raises(CohortError, match=f"file {file_id(1)} is listed as several samples"):
