@@ -20,6 +20,7 @@ RECOVERED, ABANDONED = "recovered", "abandoned"
 #: The alias was found elsewhere than where the record had left it.
 FOUND = "found"
 SHOWN = "concordance_harrell"
+_BOUNDS = {"value": "", "lower": "_lower", "upper": "_upper"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,19 @@ def evidence(model: PrognosticModel, bundle_digest: str) -> Evidence:
 def evidence_by_tags(tags: Mapping[str, str]) -> Evidence:
     """Return what a version's tags claim, for one that nobody promoted by this record."""
     digests = {key: tags[f"{key}_digest"] for key in ("data", "definition", "bundle") if f"{key}_digest" in tags}
-    return Evidence({"gate": tags.get("gate", "unknown")}, digests)
+    shown = {key: _number(tags.get(SHOWN + end)) for key, end in _BOUNDS.items()}
+    return Evidence(
+        {SHOWN: shown if shown["value"] is not None else None, "gate": tags.get("gate", "unknown")}, digests
+    )
+
+
+def _number(tag: str | None) -> float | None:
+    """Read a figure's tag; whoever edits tags may write anything."""
+    try:
+        value = float(tag or "nan")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def pending(entries: Sequence[Entry]) -> Entry | None:

@@ -285,10 +285,13 @@ def test_an_alias_that_was_moved_by_hand_is_told_and_the_next_promotion_writes_i
 
 def test_a_champion_from_before_the_record_is_written_down_and_can_be_brought_back(site: Site):
     site.by_hand("1")
+    for end, figure in {"": "0.7512", "_lower": "0.7015", "_upper": "not a number"}.items():
+        site.client.set_model_version_tag(NAME, "1", f"concordance_harrell{end}", figure)
     told = site("history", "--verify")
     assert (told.exit_code, "but the record tells of none" in told.stderr) == (1, True)
     site("promote", f"{NAME}:2")
     assert site.told()[0] == ("note", "found", None, "1")
+    assert site.entries[0]["figures"]["concordance_harrell"] == {"value": 0.7512, "lower": 0.7015, "upper": None}
     assert site("rollback", NAME).exit_code == 0
     assert (site.champion, site("history", "--verify").exit_code) == ("1", 0)
 
