@@ -282,3 +282,17 @@ def test_decimal_commas_are_in_the_ledger(tmp_path: Path):
     assert "converted 2: OS_MONTHS: decimal commas read as points" in told
     assert "converted 1: numbers with decimal commas read as with points (HiSeqV2.gz)" in told
     assert cohort.time.tolist()[:2] == [107, 1986]
+
+
+def test_a_time_without_a_unit_is_declared_in_the_settings_of_a_plain_table(tmp_path: Path):
+    text = survival("").replace("OS.time", "time").replace("\tOS\t", "\tstatus\t")
+    for number, days in enumerate(DAYS):
+        text = text.replace(f"\t{days}\t", f"\t{number + 12}\t")
+    folder = plain(tmp_path / "cohort", matrix(""), text)
+    with pytest.raises(CohortError, match=r"column time: in which unit .* time_unit = \"days\" in cohort\.toml"):
+        read_cohort(folder, endpoint="OS")
+    with (folder / "cohort.toml").open("a") as file:
+        file.write('time_unit = "months"\n')
+    cohort = read_cohort(folder, endpoint="OS")
+    assert cohort.time.tolist() == [365, 396, 426, 457, 487, 517]
+    assert "converted 6: time: months to whole days" in str(cohort.ledger)
