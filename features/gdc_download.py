@@ -12,8 +12,8 @@
 Notes
 -----
 Where the layouts come from: docs.gdc.cancer.gov (mRNA analysis pipeline; downloading files; manifest file; the
-portal's release notes, by which the sample type gave way to tissue type and tumour descriptor); TCGAbiolinks' users
-told by the GDC in 2025 (last follow-ups moved to the follow-up table: the latest counts); and files on GitHub:
+portal's release notes, by which the sample type gave way to tissue type and tumour descriptor); what the GDC told the
+users of TCGAbiolinks in 2025 (last follow-ups moved to the follow-up table: the latest counts); and files on GitHub:
 clinical tables of three generations of headers (``submitter_id`` and ``--``, ``case_submitter_id`` and ``'--``,
 ``cases.submitter_id``), follow-up tables with ``follow_ups.days_to_follow_up``, the folders of gdc-client with their
 ``logs``, and rows of sample sheets of 2020 to 2025 and of manifests. The rows ``N_…`` and ``_PAR_Y`` of the counts and
