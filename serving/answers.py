@@ -155,7 +155,7 @@ def _model_block(registered: RegisteredVersion, model: PrognosticModel, variant:
         name=model.name,
         version=registered.version,
         alias="champion" if registered.alias == "champion" else "candidate",
-        exploratory=registered.alias != "champion",
+        exploratory=registered.alias != "champion" or not model.champion_earned,
         simulated=model.simulated,
         cancer_type=model.cancer_type,
         endpoint=model.endpoint,

@@ -155,7 +155,7 @@ class ModelBlock(Wire):
     name: str = Field(examples=["KIRC-OS"])
     version: str
     alias: Literal["champion", "candidate"]
-    exploratory: bool = Field(description="True for a candidate: it has not earned the alias champion.")
+    exploratory: bool = Field(description="True where the gate was not passed: for a candidate, and a forced champion.")
     simulated: bool = Field(description="True if it was trained on a simulated cohort: its figures mean nothing.")
     cancer_type: str
     endpoint: str

@@ -66,12 +66,22 @@ def test_an_alias_that_moves_changes_what_is_served_and_no_snapshot_that_was_tak
     model_store.register(model)
     champions.refresh()
     taken = champions.snapshot
-    model_store.register(made_at(model, "2027"), alias="champion")
+    earned = replace(made_at(model, "2027"), champion_earned=True)
+    model_store.register(earned, alias="champion")
     champions.refresh()
     assert versions(champions) == {model.name: ("2", "champion")}
     assert taken.models[model.name].registered.version == "1"
     assert not champions.snapshot.models[model.name].rendered.block.exploratory
     assert taken.models[model.name].rendered.block.exploratory
+
+
+def test_a_champion_whose_gate_was_not_passed_is_exploratory(
+    champions: Champions, model_store: ModelStore, model: PrognosticModel
+):
+    model_store.register(replace(model, champion_earned=False), alias="champion")
+    champions.refresh()
+    assert versions(champions) == {model.name: ("1", "champion")}
+    assert champions.snapshot.models[model.name].rendered.block.exploratory
 
 
 def test_a_model_whose_alias_stayed_is_not_read_again(

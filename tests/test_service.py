@@ -168,7 +168,7 @@ def test_the_answer_says_which_model_it_is_from(server: Server, model: Prognosti
     block = server.http.post("/score", json=request_for(model)).json()["model"]
     assert (block["name"], block["cancer_type"], block["endpoint"]) == (model.name, model.cancer_type, "OS")
     assert block["simulated"] is True
-    assert block["exploratory"] is (block["alias"] == "candidate")
+    assert block["exploratory"] is (block["alias"] == "candidate" or not model.champion_earned)
     assert (block["n_patients"], block["n_events"]) == (model.cohort.n_patients, model.cohort.n_events)
     concordance = model.variants["clinical"].metrics["concordance_harrell"]
     assert block["concordance"] == {
@@ -433,7 +433,8 @@ def test_an_alias_that_moves_is_followed_without_a_restart(server: Server, model
     path = f"/hazard-ratios/{other.cancer_type}"
     wait_for(lambda: server.http.get(path).status_code == 200)
     assert server.http.get(path).json()["model"]["exploratory"] is True
-    later = replace(other, provenance={**model.provenance, "created": "2027-01-01T00:00:00+00:00"})
+    created = {**model.provenance, "created": "2027-01-01T00:00:00+00:00"}
+    later = replace(other, provenance=created, champion_earned=True)
     server.store.register(later, alias="champion")
     wait_for(lambda: server.http.get(path).json()["model"]["version"] == "2")
     block = server.http.get(path).json()["model"]
@@ -446,7 +447,8 @@ def test_a_broken_bundle_is_refused_and_the_old_one_goes_on(server: Server, mode
     server.store.register(other)
     path = f"/hazard-ratios/{other.cancer_type}"
     wait_for(lambda: server.http.get(path).status_code == 200)
-    later = replace(other, provenance={**model.provenance, "created": "2027-01-01T00:00:00+00:00"})
+    created = {**model.provenance, "created": "2027-01-01T00:00:00+00:00"}
+    later = replace(other, provenance=created, champion_earned=True)
     server.store.register(later, digest="f" * 64)
     wait_for(lambda: bool(server.http.get("/models").json()["refused"]))
     assert server.http.get("/models").json()["refused"][0]["version"] == "2"
