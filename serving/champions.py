@@ -25,6 +25,8 @@ _NOT_ASKED = "the model registry was not asked yet."
 #: What is here already is served this long before the registry is asked: the first import of its client takes
 #: seconds, in which the start and the first requests would have to share the interpreter with it.
 _HEAD_START_SECONDS = 1.0
+#: How often a start looks whether what it loaded is still what other workers serve.
+_LOOKS_AT_START = 3
 #: How long one question to the registry may take.
 _SILENCE_SECONDS = 60.0
 
@@ -132,8 +134,7 @@ class Champions:
 
     def start(self, *, patience_seconds: float) -> None:
         """Serve what is here, then follow the source; where nothing is here, wait for its first answer in time."""
-        self._listing = self._source.last_listing()
-        self._swap(away=self._snapshot.away)
+        self._serve_kept()
         self._thread.start()
         if not self._snapshot.models:
             self._looked.wait(patience_seconds)
@@ -154,6 +155,15 @@ class Champions:
         else:
             self._swap(away=None)
 
+    def _serve_kept(self) -> None:
+        """Serve what is kept here; while that is loaded, another worker may have moved on, so look again."""
+        for look in range(_LOOKS_AT_START):
+            listing = self._source.last_listing()
+            if look and listing.versions == self._listing.versions:
+                return
+            self._listing = listing
+            self._swap(away=self._snapshot.away, proving=False)
+
     def _follow(self) -> None:
         if self._snapshot.models:
             self._stopped.wait(_HEAD_START_SECONDS)
@@ -168,14 +178,14 @@ class Champions:
             self._looked.set()
             self._stopped.wait(self._poll_seconds)
 
-    def _swap(self, *, away: str | None) -> None:
+    def _swap(self, *, away: str | None, proving: bool = True) -> None:
         before = self._snapshot
         models: dict[str, ServedModel] = {}
         refused: dict[str, RefusedVersion] = {}
         for version in self._listing.versions:
             old = before.models.get(version.name)
             try:
-                models[version.name] = self._loaded(version, old)
+                models[version.name] = self._loaded(version, old, proving=proving)
             except PrognosisError as error:
                 refused[version.name] = _refused(version, str(error), before)
                 kept = old or self._last_good(version)
@@ -189,14 +199,14 @@ class Champions:
         for version in self._source.last_listing().versions:
             if version.name == refused.name and version != refused:
                 with suppress(PrognosisError):
-                    return self._loaded(version, None)
+                    return self._loaded(version, None, proving=False)
         return None
 
-    def _loaded(self, version: RegisteredVersion, old: ServedModel | None) -> ServedModel:
+    def _loaded(self, version: RegisteredVersion, old: ServedModel | None, *, proving: bool) -> ServedModel:
         if old is not None and old.registered == version:
             return old
         try:
-            return self._read(version)
+            served = self._read(version)
         except PrognosisError:
             raise
         # A bundle whose digest is right and that still cannot be read was written by other code than this.
@@ -204,6 +214,10 @@ class Champions:
             raise BundleError(
                 f"{version.name} version {version.version}: {type(error).__name__} on reading."
             ) from error
+        # What was kept is not proved again: another worker may have moved on while this one loaded it.
+        if proving:
+            self._source.proved(version)
+        return served
 
     def _read(self, version: RegisteredVersion) -> ServedModel:
         folder = self._source.bundle(version)
@@ -212,9 +226,7 @@ class Champions:
         require_manifest(folder, version)
         if model.name != version.name:
             raise BundleError(f"{version.name} version {version.version}: the bundle is of {model.name}.")
-        served = ServedModel(version, model, render(version, model), datetime.now(UTC))
-        self._source.proved(version)
-        return served
+        return ServedModel(version, model, render(version, model), datetime.now(UTC))
 
 
 def _refused(version: RegisteredVersion, reason: str, before: Snapshot) -> RefusedVersion:

@@ -486,3 +486,39 @@ def test_a_bundle_that_changes_before_it_is_read_is_refused(model: PrognosticMod
     champions.refresh()
     assert versions(champions) == {}
     assert "was changed while it was read" in champions.snapshot.refused[model.name].reason
+
+
+class Overtaken(Registry):
+    """A registry whose kept list another worker revises while this one loads its first bundle."""
+
+    newer: RegisteredVersion | None = None
+
+    def bundle(self, version: RegisteredVersion) -> Path:
+        folder = super().bundle(version)
+        if self.newer is not None:
+            self.proved(self.newer)
+            self.newer = None
+        return folder
+
+
+def test_a_start_that_was_overtaken_serves_what_the_others_do_and_forgets_nothing_of_it(
+    model_store: ModelStore, model: PrognosticModel, tmp_path: Path
+):
+    # A worker that takes the place of a killed one loads for seconds, in which the alias may have moved.
+    registry = Overtaken(model_store.uri, tmp_path)
+    worker = Champions(registry, poll_seconds=3600)
+    model_store.register(model)
+    worker.refresh()
+    first = worker.snapshot.models[model.name].registered
+    model_store.register(made_at(model, "2027"), alias="champion")
+    worker.refresh()
+    second = worker.snapshot.models[model.name].registered
+    registry.proved(first)
+    registry.newer = second
+    started = Champions(registry, poll_seconds=3600)
+    started.start(patience_seconds=0)
+    try:
+        assert started.snapshot.models[model.name].registered == second
+        assert registry.last_listing().versions == (second,)
+    finally:
+        started.stop()
