@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from serving.settings import Settings, SettingsError
+from serving.settings import Settings, SettingsError, positive_number
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class FetchSettings:
             xena_hub=_host(given, "PROGNOSIS_XENA_HUB", cls.xena_hub),
             xena_gdc_hub=_host(given, "PROGNOSIS_XENA_GDC_HUB", cls.xena_gdc_hub),
             gdc_api=_host(given, "PROGNOSIS_GDC_API", cls.gdc_api),
-            timeout_seconds=_positive(given, "PROGNOSIS_FETCH_TIMEOUT_SECONDS", cls.timeout_seconds),
-            attempts=int(_positive(given, "PROGNOSIS_FETCH_ATTEMPTS", cls.attempts)),
+            timeout_seconds=positive_number(given, "PROGNOSIS_FETCH_TIMEOUT_SECONDS", default=cls.timeout_seconds),
+            attempts=int(positive_number(given, "PROGNOSIS_FETCH_ATTEMPTS", default=cls.attempts)),
         )
 
 
@@ -84,18 +84,3 @@ def _host(given: Mapping[str, str], name: str, default: str) -> str:
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise SettingsError(f"environment variable {name} must be a plain address, without a user, password or query.")
     return address.rstrip("/")
-
-
-def _positive(given: Mapping[str, str], name: str, default: float) -> float:
-    text = given.get(name)
-    if text is None:
-        return default
-    whole = isinstance(default, int)
-    try:
-        number = int(text) if whole else float(text)
-    except ValueError:
-        number = 0
-    if not 0 < number < float("inf"):
-        kind = "a positive whole number" if whole else "a positive number"
-        raise SettingsError(f"environment variable {name} is {text!r}; it must be {kind}.")
-    return number

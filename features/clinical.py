@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 from features.errors import ClinicalError
 
@@ -142,6 +143,15 @@ def parse_grade(value: ClinicalValue) -> str | None:
             f"{_shown(text)} is none of these (high and low grade are two tiers, and cannot be placed among four)."
         )
     return f"G{STAGES.index(_ARABIC.get(match[1], match[1].upper())) + 1}"
+
+
+#: What reads each clinical value that has a meaning of its own.
+PARSERS: dict[str, Callable[[ClinicalValue], ClinicalValue]] = {
+    "age": parse_age,
+    "sex": parse_sex,
+    "stage": parse_stage,
+    "grade": parse_grade,
+}
 
 
 def is_missing_word(text: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from features.clinical import ClinicalValue, parse_age, parse_grade, parse_sex, parse_stage
+from features.clinical import PARSERS, ClinicalValue
 from features.errors import ClinicalError
 from features.ledger import Ledger
 from features.outcomes import outcome_columns
@@ -21,12 +21,6 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
         *("clinical_stage", "ajcc_clinical_stage", "figo_stage"),
     ),
     "grade": ("grade", "tumor_grade", "neoplasm_histologic_grade", "histologic_grade", "histological_grade"),
-}
-PARSERS: dict[str, Callable[[ClinicalValue], ClinicalValue]] = {
-    "age": parse_age,
-    "sex": parse_sex,
-    "stage": parse_stage,
-    "grade": parse_grade,
 }
 DAYS_PER_YEAR = 365.25
 #: Nobody has lived so many years: a column whose median lies above counts days.

@@ -38,7 +38,7 @@ from serving.fhir_schemas import (
 )
 from serving.problems import Problem
 from serving.schemas import RESEARCH_USE_ONLY, ModelBlock
-from training.scoring import HorizonSurvival, PatientScore
+from training.patient_scores import HorizonSurvival, PatientScore
 
 _JSON = "application/json"
 _OURS = "urn:ctc-prognosis"

@@ -18,15 +18,10 @@ from serving.problems import Problem, ProblemError
 from serving.request_log import note
 from serving.schemas import ScoreRequest
 from training.model import PrognosticModel
+from training.patient_scores import PatientScore
+from training.profiles import Profile, ProfileError
 from training.scores import GENES_ONLY
-from training.scoring import (
-    PatientScore,
-    Profile,
-    ProfileError,
-    RequestError,
-    ScoredPatients,
-    scored_profiles,
-)
+from training.scoring import RequestError, ScoredPatients, scored_profiles
 
 
 def score_answer(snapshot: Snapshot, parsed: ParsedRequest) -> bytes:

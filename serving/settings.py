@@ -95,11 +95,11 @@ class Settings:
             tracking_uri=given.get("MLFLOW_TRACKING_URI", f"sqlite:///{home / 'mlflow.db'}"),
             cohorts=_folder(given.get("PROGNOSIS_COHORTS"), default=_ROOT.parent / "shared" / "cohorts"),
             host=given.get("PROGNOSIS_HOST", cls.host),
-            port=int(_number(given, "PROGNOSIS_PORT", default=cls.port)),
-            workers=int(_number(given, "PROGNOSIS_WORKERS", default=cls.workers)),
-            poll_seconds=_number(given, "PROGNOSIS_POLL_SECONDS", default=cls.poll_seconds),
-            timeout_seconds=_number(given, "PROGNOSIS_TIMEOUT_SECONDS", default=cls.timeout_seconds),
-            body_limit_bytes=int(_number(given, "PROGNOSIS_BODY_LIMIT_BYTES", default=cls.body_limit_bytes)),
+            port=int(positive_number(given, "PROGNOSIS_PORT", default=cls.port)),
+            workers=int(positive_number(given, "PROGNOSIS_WORKERS", default=cls.workers)),
+            poll_seconds=positive_number(given, "PROGNOSIS_POLL_SECONDS", default=cls.poll_seconds),
+            timeout_seconds=positive_number(given, "PROGNOSIS_TIMEOUT_SECONDS", default=cls.timeout_seconds),
+            body_limit_bytes=int(positive_number(given, "PROGNOSIS_BODY_LIMIT_BYTES", default=cls.body_limit_bytes)),
             bundles=_folder(given["PROGNOSIS_BUNDLES"], default=home) if "PROGNOSIS_BUNDLES" in given else None,
             tokens_file=tokens_file,
             requests_per_minute=_limit(given, "PROGNOSIS_RATE_PER_MINUTE", default=requests),
@@ -147,7 +147,7 @@ def _tokens_file(given: str | None, home: Path) -> Path | None:
 
 
 def _limit(given: Mapping[str, str], name: str, *, default: float) -> float:
-    return math.inf if given.get(name, "").strip() == _OFF else _number(given, name, default=default)
+    return math.inf if given.get(name, "").strip() == _OFF else positive_number(given, name, default=default)
 
 
 def _log(given: Mapping[str, str]) -> str:
@@ -164,7 +164,14 @@ def _address(given: Mapping[str, str], name: str) -> str | None:
     return address
 
 
-def _number(given: Mapping[str, str], name: str, *, default: float) -> float:
+def positive_number(given: Mapping[str, str], name: str, *, default: float) -> float:
+    """Return the number that an environment variable states, whole where the default is, or the default.
+
+    Raises
+    ------
+    SettingsError
+        If it is no number, infinite, or not above 0.
+    """
     text = given.get(name)
     if text is None:
         return default

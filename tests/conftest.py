@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from page_walk import Site
+    from playwright.sync_api import Browser
+
     from training.model import PrognosticModel
     from training.results import TrainingResult
 
@@ -174,3 +177,35 @@ def new_model_store(empty_database: Path, tmp_path_factory: pytest.TempPathFacto
 def model_store(new_model_store: Callable[[], ModelStore]) -> ModelStore:
     """A model store with nothing in it."""
     return new_model_store()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium; skips where there is none."""
+    from page_walk import opened_browser  # noqa: PLC0415
+
+    with opened_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def site(
+    browser: Browser,
+    small_training: TrainingResult,
+    new_model_store: Callable[[], ModelStore],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """A service with the small model, that wants a token."""
+    from page_walk import running_site  # noqa: PLC0415
+
+    with running_site(small_training.model, new_model_store(), tmp_path_factory.mktemp("ui")) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def no_proxy() -> Iterator[None]:
+    """No proxy between this machine and itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NO_PROXY", "*")
+        patch.setenv("no_proxy", "*")
+        yield

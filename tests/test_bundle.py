@@ -28,8 +28,9 @@ from training.bundle import (
 )
 from training.bundle_fields import booster_file, replicates_file
 from training.model import PrognosticModel
+from training.profiles import Profile
 from training.results import TrainingResult
-from training.scoring import Profile, score_profiles
+from training.scoring import score_profiles
 
 KEPT = Path(__file__).resolve().parent / "bundles"
 TREES = {

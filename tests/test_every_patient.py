@@ -10,7 +10,9 @@ import pytest
 from experiments.runner import definition_for, train_cohort
 from features.readers import read_cohort
 from training.bundle import read_bundle, write_bundle
-from training.scoring import PatientScore, Profile, score_profiles
+from training.patient_scores import PatientScore
+from training.profiles import Profile
+from training.scoring import score_profiles
 
 COHORTS = ("ACC", "BRCA", "COADREAD", "GBM", "KIRC", "KIRP", "LGG", "LUAD", "LUSC", "UVM")
 

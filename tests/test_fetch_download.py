@@ -24,19 +24,12 @@ from experiments.fetch_http import Client, FetchError, NotThereError
 from experiments.fetch_parts import NoRoomError, Slot
 from experiments.fetch_settings import FetchSettings
 
+pytestmark = pytest.mark.usefixtures("no_proxy")
+
 PATH = "/download/KIRC_survival.txt"
 OLD = "".join(f"TCGA-AA-{number:04}-01\t1\t{number}\n" for number in range(20_000)).encode()
 NEW = OLD.replace(b"\t1\t", b"\t0\t")
 assert len(OLD) == len(NEW)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def direct():
-    """No proxy between this machine and itself."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NO_PROXY", "*")
-        patch.setenv("no_proxy", "*")
-        yield
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ from experiments.fetch_settings import FetchSettings, fetch_settings
 from experiments.fetching import fetch
 from features.readers import read_cohort
 
+pytestmark = pytest.mark.usefixtures("no_proxy")
+
 PATIENTS = [f"TCGA-AA-{number:04}" for number in range(40)]
 GENES = ("CD44", "CXCR4", "ICAM1", "NOTCH1", "EPCAM")
 ENSEMBL = {"CD44": "ENSG00000026508.18", "NOTCH1": "ENSG00000148400.12"}
@@ -82,15 +84,6 @@ def gdc_hub(host: Host) -> None:
         f"{at}clinical.tsv.gz": Stored(gzip.compress(table(*clinical), mtime=0)),
         f"{at}star_tpm.tsv.gz": Stored(matrix("Ensembl_ID", tuple(ENSEMBL.values()), samples)),
     }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def direct():
-    """No proxy between this machine and itself."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NO_PROXY", "*")
-        patch.setenv("no_proxy", "*")
-        yield
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from serving.bundle_cache import RegisteredVersion
 from serving.fhir import fhir_answer, prefers_fhir
 from serving.openapi import openapi_document
 from serving.problems import Problem
-from training.scoring import Profile, score_profiles
+from training.profiles import Profile
+from training.scoring import score_profiles
 from training.synthetic_profile import synthetic_profile
 
 if TYPE_CHECKING:

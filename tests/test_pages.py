@@ -27,7 +27,9 @@ from serving.pages import page_files
 from serving.security_headers import PAGE_POLICY
 from serving.settings import Settings, SettingsError
 from training.bundle import read_bundle, write_bundle
-from training.scoring import PatientScore, Profile, score_profiles
+from training.patient_scores import PatientScore
+from training.profiles import Profile
+from training.scoring import score_profiles
 from training.synthetic_profile import DEVIATIONS, synthetic_profile
 
 if TYPE_CHECKING:

@@ -22,8 +22,9 @@ from training.evaluation import judge_of
 from training.kaplan_meier import kaplan_meier
 from training.learners import FittedLearner
 from training.penalised_cox import FittedCox
-from training.profiles import IDENTIFIERS_KEPT, PatientReader
-from training.scoring import Profile, ProfileError, RequestError, risk_group, risk_percentile, score_profiles
+from training.profiles import IDENTIFIERS_KEPT, PatientReader, Profile, ProfileError
+from training.scores import risk_group, risk_percentile
+from training.scoring import RequestError, score_profiles
 from training.trainer import train
 
 CLINICAL = {"age": 61.0, "sex": "female", "stage": "III", "grade": "G3"}

@@ -21,7 +21,8 @@ from serving.launch import launch
 from serving.problems import KINDS
 from serving.schemas import CancerTypes, HazardRatios, Models, ScoreResponse
 from serving.settings import Settings
-from training.scoring import Profile, score_profiles
+from training.profiles import Profile
+from training.scoring import score_profiles
 from training.synthetic_profile import synthetic_profile
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from training.definition import DefinitionError, load_definition
 from training.evaluation import GAIN, GENES_GAIN, judge_of
 from training.gate import NOT_ASSESSED
 from training.kaplan_meier import kaplan_meier
-from training.scoring import Profile, score_profiles
+from training.profiles import Profile
+from training.scoring import score_profiles
 from training.tasks import WHOLE, Work, planned, run
 from training.trainer import headline_name, train
 

@@ -5,42 +5,19 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from page_picture import WIDTH, page_picture
-from page_walk import DARK, PHONE, Site, Walk, opened_browser, opened_page, running_site
+from page_walk import DARK, PHONE, Site, Walk, opened_page
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
-
-if TYPE_CHECKING:
-    from conftest import ModelStore
-
-    from training.results import TrainingResult
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8").partition("\n")[2]
 #: Values that nothing but the patient of these tests has.
 SECRET_VALUE, SECRET_AGE = "5.318293847", "61.739482"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with opened_browser() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def site(
-    browser: Browser,
-    small_training: TrainingResult,
-    new_model_store: Callable[[], ModelStore],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Site]:
-    with running_site(small_training.model, new_model_store(), tmp_path_factory.mktemp("ui")) as site:
-        yield site
 
 
 @pytest.fixture

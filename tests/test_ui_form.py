@@ -4,40 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from page_walk import Site, Walk, opened_browser, opened_page, running_site
+from page_walk import Site, Walk, opened_page
 from playwright.sync_api import Browser, Route, expect
 
 from features.scales import SCALES
 
-if TYPE_CHECKING:
-    from conftest import ModelStore
-
-    from training.results import TrainingResult
-
 CLINICAL = {"age": 71, "sex": "male", "stage": "Stage IIIA", "grade": "G4"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with opened_browser() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def site(
-    browser: Browser,
-    small_training: TrainingResult,
-    new_model_store: Callable[[], ModelStore],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Site]:
-    with running_site(small_training.model, new_model_store(), tmp_path_factory.mktemp("ui")) as site:
-        yield site
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from features.clinical import parse_age, parse_grade, parse_sex, parse_stage
+from features.clinical import PARSERS, ClinicalValue
 from features.clinical_covariates import ColumnValues, parsed_values
 from features.cohort import DAYS_PER_MONTH
 from features.errors import ClinicalError, PrognosisError
@@ -22,15 +22,12 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 
-type ClinicalValue = float | str | None
-
 SHOWN = 5
 #: Lists of identifiers whose meaning is kept, and how many identifiers in all: those of one pipeline are the same for
 #: every patient, and a stranger may send any.
 LAYOUTS_KEPT, IDENTIFIERS_KEPT = 32, 200_000
 #: Characters of a clinical word whose meaning is kept.
 LONGEST_KEPT = 32
-PARSERS = {"age": parse_age, "sex": parse_sex, "stage": parse_stage, "grade": parse_grade}
 
 
 class ProfileError(PrognosisError):

@@ -9,27 +9,10 @@ from typing import Any
 from features.errors import PrognosisError
 from features.scales import refusal
 from training.model import PrognosticModel
-from training.patient_scores import DistanceAnswer, HorizonSurvival, MedianAnswer, PatientScore, patient_scores
+from training.patient_scores import PatientScore, patient_scores
 from training.profiles import Patients, Profile, ProfileError
 from training.scorer import scorer_of
-from training.scores import Scored, Wanted, risk_group, risk_percentile
-
-__all__ = [
-    "DistanceAnswer",
-    "HorizonSurvival",
-    "MedianAnswer",
-    "PatientScore",
-    "Profile",
-    "ProfileError",
-    "RequestError",
-    "ScoredPatients",
-    "check_scale",
-    "risk_group",
-    "risk_percentile",
-    "score_profiles",
-    "scored_profiles",
-    "wanted_of",
-]
+from training.scores import Scored, Wanted
 
 #: A request's word for z-scores against its own patients.
 OWN_REFERENCE = "own"

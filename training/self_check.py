@@ -6,8 +6,9 @@ import math
 
 from features.errors import PrognosisError
 from training.model import PrognosticModel
+from training.patient_scores import PatientScore
 from training.profiles import Profile, ProfileError
-from training.scoring import PatientScore, score_profiles
+from training.scoring import score_profiles
 from training.synthetic_profile import synthetic_profile
 
 
