@@ -30,6 +30,27 @@ def days_to_months(days: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(days, dtype=np.float64) / DAYS_PER_MONTH
 
 
+@dataclass(frozen=True)
+class CohortPart:
+    """One of the cohorts that were pooled.
+
+    Parameters
+    ----------
+    name : str
+        By which strata, references and figures call it.
+    scale, zscore_reference, source : str
+        As in `Cohort`: cohorts on different scales can be pooled, as each has its own normal scores.
+    digest : str
+        Of the cohort as it was before it was pooled.
+    """
+
+    name: str
+    scale: str
+    zscore_reference: str | None
+    source: str
+    digest: str
+
+
 @dataclass(frozen=True, eq=False)
 class Cohort:
     """Patients of one cancer type followed for one endpoint; valid by construction.
@@ -57,6 +78,11 @@ class Cohort:
         What it was read from, in words (``cBioPortal study folder KIRC``): no path.
     ledger : Ledger
         What was dropped, mapped, converted or guessed on the way.
+    strata : array of str, shape (n_patients,), optional
+        The name of each patient's cohort where several were pooled (`features.pooled_cohorts.pooled`); None for one
+        cohort alone. Values of `expression` are then comparable only within a stratum.
+    parts : tuple of CohortPart
+        The cohorts that were pooled, in the order in which they were given; empty for one alone.
 
     Raises
     ------
@@ -74,6 +100,8 @@ class Cohort:
     event: NDArray[np.bool_]
     source: str
     ledger: Ledger = field(default_factory=Ledger)
+    strata: NDArray[np.str_] | None = None
+    parts: tuple[CohortPart, ...] = ()
 
     def __post_init__(self) -> None:
         if self.endpoint not in ENDPOINTS:
@@ -84,6 +112,7 @@ class Cohort:
             raise CohortError(f"{self}: z-scores, and only they, need the name of their reference.")
         self._check_shapes()
         self._check_outcome()
+        self._check_strata()
 
     def _check_shapes(self) -> None:
         n_patients = len(self.expression)
@@ -107,6 +136,14 @@ class Cohort:
             )
         if self.event.dtype != np.bool_:
             raise CohortError(f"{self}: event must be boolean, not {self.event.dtype}.")
+
+    def _check_strata(self) -> None:
+        strata = np.array([], dtype=np.str_) if self.strata is None else self.strata
+        if (self.strata is None) != (not self.parts) or len(strata) != len(self.time) * bool(self.parts):
+            raise CohortError(f"{self}: every patient of pooled cohorts, and of them alone, needs the name of one.")
+        unknown = sorted(set(strata.tolist()) - {part.name for part in self.parts})
+        if unknown:
+            raise CohortError(f"{self}: patients are of {unknown[0]!r}, which is none of the pooled cohorts.")
 
     def __str__(self) -> str:
         return f"{self.cancer_type}/{self.endpoint}"
@@ -134,6 +171,7 @@ class Cohort:
             clinical=self.clinical.iloc[positions],
             time=self.time[positions],
             event=self.event[positions],
+            strata=None if self.strata is None else self.strata[positions],
         )
 
     def digest(self) -> str:
@@ -144,4 +182,6 @@ class Cohort:
         sha.update(np.ascontiguousarray(self.time).tobytes() + np.ascontiguousarray(self.event).tobytes())
         sha.update(np.ascontiguousarray(self.expression.to_numpy(np.float64)).tobytes())
         sha.update(self.clinical.to_csv(index=False).encode())
+        if self.strata is not None:
+            sha.update("\x1f".join((*self.strata.tolist(), *map(str, self.parts))).encode())
         return sha.hexdigest()

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from features.cohort import Cohort
 from features.errors import CohortError
 from features.panel import Panel
+from features.persons import persons
 from features.transform import fit_features
 from training.definition import PoolingDefinition
 from training.partial_likelihood import PartialLikelihood
 
 Floats = NDArray[np.float64]
 
-#: Characters of a TCGA barcode that name the patient: TCGA-XX-NNNN.
-TCGA_PATIENT = 12
 NEWTON_STEPS = 50
 NEWTON_TOLERANCE = 1e-9
 
@@ -117,26 +116,13 @@ def fit_shared(
 
 def _without_patients_of(cohort: Cohort, others: Sequence[Cohort]) -> tuple[list[Cohort], int]:
     """Return the others without the patients of a cohort, those that still have events, and how many left."""
-    own, parted, left_out = set(_persons(cohort)), [], 0
+    own, parted, left_out = set(persons(cohort)), [], 0
     for other in others:
-        stays = np.array([person not in own for person in _persons(other)], dtype=np.bool_)
+        stays = np.array([person not in own for person in persons(other)], dtype=np.bool_)
         left_out += int((~stays).sum())
         rest = other if stays.all() else other.subset(np.flatnonzero(stays))
         parted += [rest] if rest.n_events else []
     return parted, left_out
-
-
-def _persons(cohort: Cohort) -> list[tuple[object, ...]]:
-    """Return what tells a patient from any other: TCGA's name, else the identifier together with the outcome.
-
-    Identifiers of a cohort's own making (``P001``) may stand for others elsewhere.
-    """
-    texts = [str(identifier).upper() for identifier in cohort.patients]
-    outcomes = zip(cohort.time.tolist(), cohort.event.tolist(), strict=True)
-    return [
-        (text[:TCGA_PATIENT],) if text.startswith("TCGA-") else (text, *outcome)
-        for text, outcome in zip(texts, outcomes, strict=True)
-    ]
 
 
 def _covariates(
