@@ -117,6 +117,11 @@ def test_a_missing_key_is_refused_by_name(changed, passage, named):
     assert named in refusal(changed(passage, "# "))
 
 
+def test_a_definition_from_before_champions_were_challenged_grants_the_same_margin(changed):
+    margin = load_definition(DEFAULT).gate.non_inferiority_margin
+    assert load_definition(changed("non_inferiority_margin = ", "# ")).gate.non_inferiority_margin == margin
+
+
 @pytest.mark.parametrize("table", ["auto", "null", "pooling", "gate", "clinical_boosted", "pooled_cox"])
 def test_a_missing_table_is_refused_by_name(tmp_path, table):
     # Its keys go with it: a table ends where the next begins.
@@ -156,6 +161,8 @@ def test_a_missing_table_is_refused_by_name(tmp_path, table):
         ("penalties = ", "penalties = [] #", "null.penalties"),
         ("calibration_slope = ", "calibration_slope = { low = 1.2, high = 0.8 } #", "gate.calibration_slope"),
         ("percentile_above = ", "percentile_above = 100.0 #", "gate.random_signature_percentile_above"),
+        ("non_inferiority_margin = ", "non_inferiority_margin = -0.01 #", "gate.non_inferiority_margin"),
+        ("non_inferiority_margin = ", "non_inferiority_margin = 0.51 #", "gate.non_inferiority_margin"),
         ("minimum_gene_fraction = ", "minimum_gene_fraction = nan #", "features.minimum_gene_fraction"),
         ('clinical = ["age", ', 'clinical = ["age", "age", ', "a column stands twice"),
         ("months = ", "months = [] #", "horizons.months"),

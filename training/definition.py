@@ -171,13 +171,20 @@ class PoolingDefinition(Strict):
 
 
 class GateDefinition(Strict):
-    """What a model must show to become champion."""
+    """What a model must show to become champion.
+
+    Notes
+    -----
+    `non_inferiority_margin` is of Harrell's concordance, and is asked for only where a model is trained to replace
+    another: by so much it may at most fall behind, at the lower end of the difference's interval.
+    """
 
     minimum_events: int = Field(ge=1)
     concordance_lower_above: float = Field(ge=0, le=1)
     gain_upper_least: float = Field(ge=-1, le=1)
     calibration_slope: Range
     random_signature_percentile_above: float = Field(ge=0, lt=100)
+    non_inferiority_margin: float = Field(default=0.02, ge=0, le=0.5)
 
 
 class Definition(Strict):

@@ -123,7 +123,7 @@ class Judge:
         treating all is worth as much as treating none, 0, so that the figure is what the prediction adds to both. The
         threshold stays the cohort's in all samples.
         """
-        score = self._integrated_brier(survival)
+        score = self.integrated_brier(survival)
         separation = royston_sauerbrei_d(linear_predictor, *self.outcome)
         figures = {
             "concordance_harrell": self.concordance(linear_predictor),
@@ -131,8 +131,8 @@ class Judge:
             "royston_sauerbrei_d": separation,
             "royston_sauerbrei_r2": explained_variation(separation),
             "integrated_brier_score": score,
-            "integrated_brier_ratio": ratio(score, self._integrated_brier(self.kaplan_meier_survival)),
-            "calibration_slope": calibration_slope(linear_predictor, *self.outcome),
+            "integrated_brier_ratio": ratio(score, self.integrated_brier(self.kaplan_meier_survival)),
+            "calibration_slope": self.calibration_slope(linear_predictor),
             "d_calibration_p": self._d_calibration_p(survival),
         }
         for months in self.horizons_months:
@@ -154,6 +154,19 @@ class Judge:
         return self._within_folds(
             linear_predictor, lambda predictor, m: harrell_pairs(predictor, self.time[m], self.event[m])
         )
+
+    def calibration_slope(self, linear_predictor: Floats) -> Floats:
+        """Return the figures of the calibration slope; `linear_predictor` as in `metrics`."""
+        return calibration_slope(linear_predictor, *self.outcome)
+
+    def integrated_brier(self, survival: Floats) -> Floats:
+        """Return the figures of the integrated Brier score; `survival` as in `metrics`.
+
+        Over the days of the grid that have a score: all but the last of a study closed on it.
+        """
+        known = self.censoring.at(self.grid_days) > 0
+        days = self.grid_days[known]
+        return self._weighted_mean(integrated(self._brier(survival[..., known], days), days))
 
     def auc(self, linear_predictor: Floats, *, day: float) -> Floats:
         """Return the figures of the AUC at a day, pairs within folds; `linear_predictor` as in `metrics`."""
@@ -230,12 +243,6 @@ class Judge:
     def _d_calibration_p(self, survival: Floats) -> Floats:
         own, event = within_grid(survival, self.time, self.event, grid_days=self.grid_days)
         return d_calibration(own, event, np.ones((1, len(event)))).p_value
-
-    def _integrated_brier(self, survival: Floats) -> Floats:
-        """Return the figures over the days of the grid that have a score: all but the last of a study closed on it."""
-        known = self.censoring.at(self.grid_days) > 0
-        days = self.grid_days[known]
-        return self._weighted_mean(integrated(self._brier(survival[..., known], days), days))
 
     def _brier(self, survival: Floats, days: Floats) -> Floats:
         """Return each patient's part of the Brier score on each day, averaged over repeats."""
