@@ -8,6 +8,7 @@ import pandas as pd
 
 from features.assembly import RawCohort
 from features.cancer_types import cancer_type, named_in, tcga_codes
+from features.clinical_table import one_row_a_patient
 from features.cohort import SIMULATED_PREFIX
 from features.errors import CohortError
 from features.ledger import Ledger
@@ -129,12 +130,10 @@ def _patients(folder: Path, metas: list[Meta], source: str) -> tuple[pd.DataFram
         raise CohortError(
             f"{source}: the table of patients has no column PATIENT_ID (it has {', '.join(tables[0].columns[:6])} …)."
         )
-    table = tables[0].dropna(subset=["PATIENT_ID"])
-    twice = table["PATIENT_ID"].duplicated()
-    ledger = Ledger().with_entry(
-        "dropped", "further rows of a patient in the clinical table", table["PATIENT_ID"][twice]
-    )
-    return table[~twice].set_index("PATIENT_ID"), ledger
+    named = tables[0]["PATIENT_ID"].notna()
+    table, ledger = one_row_a_patient(tables[0][named].set_index("PATIENT_ID"), f"{source}, table of patients")
+    what = "rows of the table of patients without PATIENT_ID"
+    return table, ledger if named.all() else ledger.with_note("dropped", what, int((~named).sum()))
 
 
 def _samples(folder: Path, metas: list[Meta]) -> pd.DataFrame:

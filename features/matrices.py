@@ -17,13 +17,13 @@ from features.errors import CohortError
 from features.tables import (
     LITERAL,
     MISSING_NUMBERS,
+    Head,
     Quoting,
     bytes_of,
     decimal_commas,
     head,
     opened,
     read_csv,
-    read_header,
     read_in_pieces,
     readable,
     shown,
@@ -40,7 +40,9 @@ def read_matrix(
     *,
     quoting: Quoting = LITERAL,
     is_wanted: Callable[[str], bool] | None = None,
+    wanted_by: int = 0,
     without: Collection[str] = (),
+    first: Head | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read a table of numbers with columns of labels.
 
@@ -50,10 +52,14 @@ def read_matrix(
     labels : sequence of int
         Positions of the columns that are words.
     is_wanted : callable or None
-        Says by its first field, and before any number is read, whether a row is read; None for all. For files
+        Says by one of its fields, and before any number is read, whether a row is read; None for all. For files
         without quotes.
+    wanted_by : int
+        The position of that field.
     without : collection of str
         Columns, by their names, that are not read.
+    first : Head or None
+        The table's head, where it is none that `features.tables.head` finds.
 
     Returns
     -------
@@ -72,11 +78,11 @@ def read_matrix(
     -----
     Numbers are read as such, in pieces; only where that fails is the table read as it comes, to name the word.
     """
-    _, header = read_header(path, quoting=quoting)
-    excluded = set(without)
+    first = first or head(path, "utf-8-sig")
+    header, excluded = first.fields(quoting), set(without)
     positions = [at for at, name in enumerate(header) if at in labels or name not in excluded]
-    source = path if is_wanted is None else _rows_of(path, is_wanted)
-    words, numbers = _matrix(path, source, header, labels, positions, quoting=quoting)
+    source = path if is_wanted is None or first.by_returns else _rows_of(path, first, is_wanted, wanted_by)
+    words, numbers = _matrix(path, source, first, labels, positions, quoting=quoting)
     words = words.set_axis([header[position] for position in labels], axis=1)
     unnamed = [at for at in numbers.columns if not header[at] and numbers[at].isna().all()]
     numbers = numbers.drop(columns=unnamed)
@@ -115,35 +121,37 @@ def numeric(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 def _matrix(
     path: Path,
     source: Path | BytesIO,
-    header: Sequence[str],
+    first: Head,
     labels: Sequence[int],
     positions: Sequence[int],
     *,
     quoting: Quoting,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return labels and numbers of the columns at these positions; a column with words stays as it comes."""
+    header = first.fields(quoting)
     options: dict[str, Any] = {
         "quoting": quoting,
         "na_values": MISSING_NUMBERS,
         "names": list(range(len(header))),
         "usecols": None if len(positions) == len(header) else list(positions),
-        "decimal": "," if decimal_commas(path, quoting=quoting) else ".",
+        "decimal": "," if decimal_commas(path, quoting=quoting, first=first) else ".",
     }
     kinds = {at: "str" if at in labels else "float64" for at in positions}
     rows = max(_PIECE_BYTES // (8 * len(positions)), _PIECE_ROWS_MIN)
     try:
-        pieces = read_in_pieces(path, source, rows=rows, dtype=kinds, **options)
+        pieces = read_in_pieces(path, source, first, rows=rows, dtype=kinds, **options)
         words, numbers = _put_together(pieces, labels, positions)
     except ValueError:
         if isinstance(source, BytesIO):
             source.seek(0)
-        frame = read_csv(path, "utf-8-sig", source=source, dtype=dict.fromkeys(labels, "str"), **options)
+        kept = dict.fromkeys(labels, "str")
+        frame = read_csv(path, "utf-8-sig", source=source, first=first, dtype=kept, **options)
         words, numbers = frame[list(labels)], frame.drop(columns=list(labels))
     if not isinstance(words.index, pd.RangeIndex):
         raise CohortError(f"{shown(path)}: rows have more fields than the header; name every column.")
     named = max((at for at in numbers.columns if header[at]), default=None)
     if named is not None and numbers[named].isna().any():
-        _check_widths(path, named + 1, quoting)
+        _check_widths(path, first, named + 1, quoting)
     return words, numbers
 
 
@@ -167,7 +175,7 @@ def _put_together(
     return together, pd.DataFrame(values, index=together.index, columns=columns, copy=False)
 
 
-def _check_widths(path: Path, n_fields: int, quoting: Quoting) -> None:
+def _check_widths(path: Path, first: Head, n_fields: int, quoting: Quoting) -> None:
     """Refuse a matrix with rows that end early: they are what is left of a file that was cut.
 
     Raises
@@ -175,9 +183,8 @@ def _check_widths(path: Path, n_fields: int, quoting: Quoting) -> None:
     CohortError
         If a row has fewer fields than the header.
     """
-    n_comments, _, divided = head(path, "utf-8-sig")
     with readable(path), opened(path, "utf-8-sig") as lines:
-        rows = csv.reader(islice(lines, n_comments + 1, None), delimiter=divided, quoting=quoting)
+        rows = csv.reader(islice(lines, first.n_until_rows, None), delimiter=first.divider, quoting=quoting)
         widths = [len(row) for row in rows if row]
     short = [width for width in widths if width < n_fields]
     if short:
@@ -187,16 +194,23 @@ def _check_widths(path: Path, n_fields: int, quoting: Quoting) -> None:
         )
 
 
-def _rows_of(path: Path, is_wanted: Callable[[str], bool]) -> BytesIO:
-    """Return the file's head, and of its rows those whose first field is wanted."""
-    n_comments, _, divided = head(path, "utf-8-sig")
-    mark, kept = divided.encode(), BytesIO()
+def _rows_of(path: Path, first: Head, is_wanted: Callable[[str], bool], at: int) -> BytesIO:
+    """Return the file's lines up to its rows, and of these those whose field at that position is wanted."""
+    mark, kept = first.divider.encode(), BytesIO()
     with readable(path), bytes_of(path) as lines:
-        for at, line in enumerate(lines):
-            if at <= n_comments or is_wanted(line.partition(mark)[0].decode("utf-8-sig").strip()):
+        for number, line in enumerate(lines):
+            is_row = number >= first.n_until_rows and bool(line.strip())
+            if not is_row or is_wanted(_field(line, mark, at).decode("utf-8-sig").strip()):
                 kept.write(line)
     kept.seek(0)
     return kept
+
+
+def _field(line: bytes, mark: bytes, at: int) -> bytes:
+    if not at:
+        return line.partition(mark)[0]
+    fields = line.split(mark, at + 1)
+    return fields[at] if at < len(fields) else b""
 
 
 def _not_numbers(column: pd.Series, name: str, path: Path) -> str:

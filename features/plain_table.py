@@ -3,9 +3,7 @@ r"""Plain tables: a folder with ``cohort.toml`` and CSV, TSV or Parquet files of
 ::
 
     my_cohort/
-      cohort.toml       cancer_type = "KIRC"
-                        scale = "log2_tpm_1"        (zscore also needs zscore_reference = "…")
-                        time_unit = "months"        (for a column such as time, whose name states no unit)
+      cohort.toml       cancer_type = "KIRC" and scale = "log2_tpm_1": see `features.cohort_settings`
       expression.tsv    genes × samples or patients × genes; the first column names the rows
       clinical.csv      one row a patient; the first column is the patient's id; OS_STATUS and OS_MONTHS (or OS_DAYS),
                         likewise DSS, DFI, PFI; age, sex, stage, grade; any further column
@@ -16,15 +14,23 @@ are covariates or outcomes by their names, or that hold words, are clinical; all
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from features.assembly import RawCohort
-from features.cancer_types import cancer_type, named_in
 from features.clinical_columns import SYNONYMS
+from features.clinical_table import (
+    CLINICAL_WORDS,
+    SUFFIXES,
+    chosen_table,
+    is_named,
+    one_row_a_patient,
+    read_clinical,
+    tables_of,
+    without_nameless,
+)
+from features.cohort_settings import SETTINGS_FILE, Settings, cancer_type_of, read_settings, said
 from features.errors import CohortError
 from features.ledger import Ledger
 from features.matrices import numeric, read_matrix
@@ -35,29 +41,11 @@ from features.tables import (
     decimal_commas_ledger,
     known_words,
     read_parquet,
-    read_strings,
     read_typed,
-    readable,
     shown,
 )
 
-SETTINGS_FILE = "cohort.toml"
-SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet")
 _EXPRESSION_WORDS = ("expression", "expr", "rna", "tpm", "rsem", "genes", "zscore")
-_CLINICAL_WORDS = ("clinical", "outcome", "survival", "patients", "phenotype")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What ``cohort.toml`` says; None where it says nothing."""
-
-    cancer_type: str | None = None
-    scale: str | None = None
-    zscore_reference: str | None = None
-    expression: str | None = None
-    clinical: str | None = None
-    time_unit: str | None = None
-    clinical_columns: tuple[str, ...] = ()
 
 
 class PlainTableReader:
@@ -73,9 +61,9 @@ class PlainTableReader:
         """Return whether the folder holds ``cohort.toml``, or tables named for expression and outcome."""
         if (folder / SETTINGS_FILE).is_file():
             return True
-        tables = _tables(folder)
-        return any(_named(file, _EXPRESSION_WORDS) for file in tables) and any(
-            _named(file, _CLINICAL_WORDS) for file in tables
+        tables = tables_of(folder)
+        return any(is_named(file, _EXPRESSION_WORDS) for file in tables) and any(
+            is_named(file, CLINICAL_WORDS) for file in tables
         )
 
     def read(self, folder: Path, declared: Declared) -> RawCohort:
@@ -97,17 +85,17 @@ class PlainTableReader:
             If a table is missing or malformed, or the cancer type or the scale is neither stated nor declared.
         """
         source = f"{self.name} {folder.resolve().name}"
-        settings = _settings(folder)
+        settings = read_settings(folder)
+        declared = said(declared, settings)
         expression_file, clinical_file = _files(folder, settings, declared, source)
-        said = _said(declared, settings)
-        code, typed = _cancer_type(said, folder, source)
-        profile = choose([Profile(expression_file, expression_file.name, None)], said, study=code, source=source)
+        code, typed = cancer_type_of(declared, (folder.resolve().name,), source)
+        profile = choose([Profile(expression_file, expression_file.name, None)], declared, study=code, source=source)
         if expression_file == clinical_file:
-            table, expression, read = _one_table(expression_file, settings)
+            patients, expression, read = _one_table(expression_file, settings)
         else:
-            table = _clinical(clinical_file)
-            expression, read = _expression(expression_file, table.index)
-        patients, unique = _one_row_a_patient(table)
+            patients, unique = read_clinical(clinical_file)
+            expression, turned = _expression(expression_file, patients.index)
+            read = Ledger((*turned.entries, *unique.entries))
         return RawCohort(
             source=source,
             cancer_type=code,
@@ -118,95 +106,18 @@ class PlainTableReader:
             entrez=None,
             patients=patients,
             samples=pd.DataFrame(index=pd.Index([], dtype="str")),
-            ledger=Ledger((*typed.entries, *profile.ledger.entries, *read.entries, *unique.entries)),
-            time_unit=settings.time_unit,
+            ledger=Ledger((*typed.entries, *profile.ledger.entries, *read.entries)),
         )
-
-
-def _settings(folder: Path) -> Settings:
-    """Read ``cohort.toml``.
-
-    Raises
-    ------
-    CohortError
-        If it is not TOML, or a key is unknown or of the wrong type.
-    """
-    path = folder / SETTINGS_FILE
-    if not path.is_file():
-        return Settings()
-    with readable(path):
-        text = path.read_text(encoding="utf-8-sig")
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CohortError(f"{shown(path)}: is not TOML ({error}).") from error
-    for key, value in table.items():
-        if key not in Settings.__dataclass_fields__:
-            known = ", ".join(Settings.__dataclass_fields__)
-            raise CohortError(f"{shown(path)}: key {key!r} is unknown; known are {known}.")
-        expected = list if key == "clinical_columns" else str
-        if not isinstance(value, expected) or (expected is list and not all(isinstance(name, str) for name in value)):
-            raise CohortError(f"{shown(path)}: {key} must be {'a list of words' if expected is list else 'a word'}.")
-    columns = tuple(table.pop("clinical_columns", ()))
-    return Settings(**table, clinical_columns=columns)
-
-
-def _said(declared: Declared, settings: Settings) -> Declared:
-    """Return what the user declares, and what the settings say of the rest; a scale takes its own reference along."""
-    by_settings = declared.scale is None
-    return Declared(
-        cancer_type=declared.cancer_type or settings.cancer_type,
-        scale=settings.scale if by_settings else declared.scale,
-        zscore_reference=declared.zscore_reference or (settings.zscore_reference if by_settings else None),
-    )
-
-
-def _cancer_type(said: Declared, folder: Path, source: str) -> tuple[str, Ledger]:
-    if said.cancer_type is not None:
-        return cancer_type(said.cancer_type), Ledger()
-    found = named_in((folder.resolve().name,))
-    if found is None:
-        raise CohortError(f"{source}: does not say of which cancer type it is; write cancer_type in {SETTINGS_FILE}.")
-    return found, Ledger().with_entry("guessed", "cancer type, from the name of the folder", (found,))
-
-
-def _tables(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.is_file() and file.name.lower().endswith(SUFFIXES))
-
-
-def _named(file: Path, words: tuple[str, ...]) -> bool:
-    return any(word in file.name.lower() for word in words)
 
 
 def _files(folder: Path, settings: Settings, declared: Declared, source: str) -> tuple[Path, Path]:
     """Return the expression table and the clinical table, which may be the same."""
-    tables = _tables(folder)
+    tables = tables_of(folder)
     if not tables:
         raise CohortError(f"{source}: has no table; add {' or '.join(SUFFIXES[:2])} files or one .parquet.")
-    expression = _chosen(tables, declared.profile or settings.expression, _EXPRESSION_WORDS, source)
-    clinical = _chosen(tables, settings.clinical, _CLINICAL_WORDS, source)
+    expression = chosen_table(tables, declared.profile, _EXPRESSION_WORDS, source)
+    clinical = chosen_table(tables, settings.clinical, CLINICAL_WORDS, source)
     return expression, clinical
-
-
-def _chosen(tables: list[Path], name: str | None, words: tuple[str, ...], source: str) -> Path:
-    if name is not None:
-        named = [table for table in tables if table.name == name]
-        if not named:
-            raise CohortError(f"{source}: has no table {name!r}; it has {', '.join(table.name for table in tables)}.")
-        return named[0]
-    fitting = tables if len(tables) == 1 else [table for table in tables if _named(table, words)]
-    if len(fitting) != 1:
-        raise CohortError(
-            f"{source}: which of {len(tables)} tables holds what cannot be told ({len(fitting)} are named like "
-            f'{words[0]}); name them in {SETTINGS_FILE}: expression = "…", clinical = "…".'
-        )
-    return fitting[0]
-
-
-def _clinical(path: Path) -> pd.DataFrame:
-    table = read_strings(path, quoting=QUOTED)
-    first = table.columns[0]
-    return table.dropna(subset=[first]).set_index(first).rename_axis("patient")
 
 
 def _expression(path: Path, patients: pd.Index) -> tuple[pd.DataFrame, Ledger]:
@@ -235,7 +146,8 @@ def _one_table(path: Path, settings: Settings) -> tuple[pd.DataFrame, pd.DataFra
     """Divide a table of everything into clinical columns, one row a patient, and genes × patients."""
     table = read_typed(path, quoting=QUOTED)
     first = table.columns[0]
-    table = table.dropna(subset=[first]).set_index(first).rename_axis("patient")
+    table, nameless = without_nameless(table, first, path)
+    table = table.set_index(first).rename_axis("patient")
     missing = [name for name in settings.clinical_columns if name not in table]
     if missing:
         raise CohortError(f"{shown(path)}: has no column {missing[0]!r}, which {SETTINGS_FILE} names as clinical.")
@@ -245,10 +157,12 @@ def _one_table(path: Path, settings: Settings) -> tuple[pd.DataFrame, pd.DataFra
         raise CohortError(
             f"{shown(path)}: has no column of numbers that could be a gene; name each gene's column by it."
         )
-    what = "columns of numbers read as genes, all others as clinical"
     expression = numeric(table[genes], path).T
+    patients, unique = one_row_a_patient(known_words(table[clinical].astype("str")), shown(path))
     commas = Ledger() if path.suffix == ".parquet" else decimal_commas_ledger(path, quoting=QUOTED)
-    return known_words(table[clinical].astype("str")), expression, commas.with_entry("guessed", what, genes)
+    guessed = Ledger().with_entry("guessed", "columns of numbers read as genes, all others as clinical", genes)
+    entries = (*nameless.entries, *commas.entries, *guessed.entries, *unique.entries)
+    return patients, expression, Ledger(entries)
 
 
 def _is_clinical(name: str, table: pd.DataFrame, settings: Settings) -> bool:
@@ -258,10 +172,3 @@ def _is_clinical(name: str, table: pd.DataFrame, settings: Settings) -> bool:
         return True
     kind = table[name].dtype
     return not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind) or bool(table[name].isna().all())
-
-
-def _one_row_a_patient(table: pd.DataFrame) -> tuple[pd.DataFrame, Ledger]:
-    twice = table.index.duplicated()
-    return table[~twice], Ledger().with_entry(
-        "dropped", "further rows of a patient in the clinical table", table.index[twice]
-    )

@@ -40,6 +40,8 @@ class Declared:
     zscore_reference: str | None = None
     #: The genes that are asked for; a reader may leave out the rows of others, `features.assembly` does it in any case.
     only: frozenset[str] | None = None
+    #: ``days``, ``months`` or ``years``: of times whose column states no unit.
+    time_unit: str | None = None
 
     def __post_init__(self) -> None:
         if self.scale is not None and self.scale not in SCALES:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from features.assembly import RawCohort, assemble
 from features.cbioportal import CBioPortalReader
 from features.cohort import ENDPOINTS, Cohort
+from features.cohort_settings import read_settings, said
 from features.errors import CohortError
+from features.gct import GctReader
 from features.gdc_download import GdcDownloadReader
 from features.plain_table import PlainTableReader
 from features.profiles import Declared
@@ -43,7 +46,13 @@ class CohortReader(Protocol):
 
 
 #: In the order in which they are asked: a plain table is what is none of the others.
-READERS: tuple[CohortReader, ...] = (CBioPortalReader(), XenaReader(), GdcDownloadReader(), PlainTableReader())
+READERS: tuple[CohortReader, ...] = (
+    CBioPortalReader(),
+    XenaReader(),
+    GdcDownloadReader(),
+    GctReader(),
+    PlainTableReader(),
+)
 
 
 def read_cohort(
@@ -55,6 +64,7 @@ def read_cohort(
     scale: str | None = None,
     zscore_reference: str | None = None,
     only: Collection[str] | None = None,
+    time_unit: str | None = None,
 ) -> Cohort:
     """Read a cohort from a folder of any known format.
 
@@ -72,6 +82,10 @@ def read_cohort(
     only : collection of str or None
         Genes by the names that they have in the cohort (a panel's current symbols); None for all. To score or to
         validate, a panel's genes are enough, and a whole transcriptome is read several times faster for them alone.
+    time_unit : str or None
+        ``days``, ``months`` or ``years``: of times whose column states no unit.
+
+    What is not declared here may be stated in the folder's ``cohort.toml``: see `features.cohort_settings`.
 
     Returns
     -------
@@ -87,8 +101,12 @@ def read_cohort(
     folder = Path(folder)
     if endpoint not in ENDPOINTS:
         raise CohortError(f"endpoint {endpoint!r} is not one of {', '.join(ENDPOINTS)}.")
-    declared = Declared(cancer_type, profile, scale, zscore_reference, None if only is None else frozenset(only))
-    cohort = assemble(reader_of(folder).read(folder, declared), endpoint, only=declared.only)
+    reader = reader_of(folder)
+    genes = None if only is None else frozenset(only)
+    declared = Declared(cancer_type, profile, scale, zscore_reference, genes, time_unit)
+    declared = said(declared, read_settings(folder))
+    raw = reader.read(folder, declared)
+    cohort = assemble(replace(raw, time_unit=raw.time_unit or declared.time_unit), endpoint, only=declared.only)
     logger.info("%s: %d patients, %d events", cohort, len(cohort.patients), cohort.n_events)
     return cohort
 

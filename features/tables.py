@@ -7,6 +7,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from itertools import islice
 from pathlib import Path
@@ -29,6 +30,46 @@ _LFS_POINTER = "version https://git-lfs"
 Quoting = Literal[0, 3]
 LITERAL: Quoting = csv.QUOTE_NONE
 QUOTED: Quoting = csv.QUOTE_MINIMAL
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where a table's rows begin, and what divides their fields.
+
+    Parameters
+    ----------
+    n_before : int
+        Lines before the header line.
+    line : str
+        The header line.
+    divider : str
+    n_between : int
+        Lines between the header line and the first row.
+    by_returns : bool
+        Whether lines end as on the first Macintosh.
+    """
+
+    n_before: int
+    line: str
+    divider: str
+    n_between: int = 0
+    by_returns: bool = False
+
+    def fields(self, quoting: Quoting) -> list[str]:
+        """Return the column names."""
+        names = next(csv.reader([self.line], delimiter=self.divider, quoting=quoting))
+        return [name.strip() for name in names]
+
+    @property
+    def n_until_rows(self) -> int:
+        """Lines before the first row."""
+        return self.n_before + 1 + self.n_between
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """What pandas needs to know of it."""
+        skipped = [*range(self.n_before), *range(self.n_before + 1, self.n_until_rows)]
+        return {"sep": self.divider, "skiprows": skipped, "header": 0}
 
 
 def shown(path: Path) -> str:
@@ -78,32 +119,37 @@ def read_header(path: Path, *, quoting: Quoting = LITERAL) -> tuple[int, list[st
     CohortError
         If the file cannot be read or is empty.
     """
-    n_comments, header, divided = head(path, "utf-8-sig")
-    fields = next(csv.reader([header], delimiter=divided, quoting=quoting))
-    return n_comments, [field.strip() for field in fields]
+    found = head(path, "utf-8-sig")
+    return found.n_before, found.fields(quoting)
 
 
-def decimal_commas(path: Path, *, quoting: Quoting = LITERAL) -> bool:
+def decimal_commas(path: Path, *, quoting: Quoting = LITERAL, first: Head | None = None) -> bool:
     """Return whether the numbers of a file that tabs or semicolons divide are written with decimal commas.
+
+    Parameters
+    ----------
+    path : Path
+    quoting : Quoting
+    first : Head or None
+        The table's head, where it is none that `head` finds.
 
     Raises
     ------
     CohortError
         If the file cannot be read, or it cannot be told (see `features.decimal_marks.decimal_mark`).
     """
-    n_comments, _, divided = head(path, "utf-8-sig")
-    if divided == ",":
+    first = first or head(path, "utf-8-sig")
+    if first.divider == ",":
         return False
     with readable(path), opened(path, "utf-8-sig") as lines:
-        rows = csv.reader(
-            islice(lines, n_comments + 1, n_comments + 1 + _ROWS_TRIED), delimiter=divided, quoting=quoting
-        )
+        tried = islice(lines, first.n_until_rows, first.n_until_rows + _ROWS_TRIED)
+        rows = csv.reader(tried, delimiter=first.divider, quoting=quoting)
         return decimal_mark((row[1:] for row in rows), shown(path)) == ","
 
 
-def decimal_commas_ledger(path: Path, *, quoting: Quoting = LITERAL) -> Ledger:
+def decimal_commas_ledger(path: Path, *, quoting: Quoting = LITERAL, first: Head | None = None) -> Ledger:
     """Return the line that says that a file's numbers have decimal commas; none where they have points."""
-    named = (path.name,) if decimal_commas(path, quoting=quoting) else ()
+    named = (path.name,) if decimal_commas(path, quoting=quoting, first=first) else ()
     return Ledger().with_entry("converted", "numbers with decimal commas read as with points", named)
 
 
@@ -183,21 +229,25 @@ def bytes_of(path: Path) -> BinaryIO:
     return cast("BinaryIO", BufferedReader(gzip.open(path, "rb"), _BUFFER)) if path.suffix == ".gz" else path.open("rb")
 
 
-def head(path: Path, encoding: str) -> tuple[int, str, str]:
-    """Return how many lines come before the header line, that line, and what divides its fields."""
+def head(path: Path, encoding: str) -> Head:
+    """Return the head of a table: its header is the first line that is neither blank nor a comment."""
     with readable(path), opened(path, encoding) as lines:
         for n_comments, line in enumerate(lines):
-            if line.startswith(_LFS_POINTER):
-                raise CohortError(f"{shown(path)}: is a Git LFS pointer, not the data; fetch it with 'git lfs pull'.")
+            refuse_pointer(line, path)
             if line.strip() and not line.startswith("#"):
                 header = line.rstrip("\r\n")
-                return n_comments, header, separator(path, header)
+                return Head(n_comments, header, separator(path, header), by_returns=line.endswith("\r"))
     raise CohortError(f"{shown(path)}: is empty; it needs a header line and rows.")
 
 
+def refuse_pointer(line: str, path: Path) -> None:
+    """Raise CohortError if a file's first line is that of a pointer in its place."""
+    if line.startswith(_LFS_POINTER):
+        raise CohortError(f"{shown(path)}: is a Git LFS pointer, not the data; fetch it with 'git lfs pull'.")
+
+
 def _with_distinct_names(path: Path, quoting: Quoting, encoding: str, **options: Any) -> pd.DataFrame:
-    _, line, divided = head(path, encoding)
-    header = [field.strip() for field in next(csv.reader([line], delimiter=divided, quoting=quoting))]
+    header = head(path, encoding).fields(quoting)
     # What trails the last divider has no name; it must have no values either.
     names = [name or f"\x00{at}" if at else name for at, name in enumerate(header)]
     twice = pd.Index(names)[pd.Index(names).duplicated()]
@@ -217,7 +267,9 @@ def _is_missing(words: pd.Series) -> pd.Series:
     return lower.isna() | lower.isin([word for word in lower.dropna().unique() if is_missing_word(word)])
 
 
-def read_csv(path: Path, encoding: str, *, source: Path | BytesIO | None = None, **options: Any) -> pd.DataFrame:
+def read_csv(
+    path: Path, encoding: str, *, source: Path | BytesIO | None = None, first: Head | None = None, **options: Any
+) -> pd.DataFrame:
     """Read a table with pandas, what is wrong with it turned into a CohortError that names it.
 
     Parameters
@@ -225,15 +277,14 @@ def read_csv(path: Path, encoding: str, *, source: Path | BytesIO | None = None,
     path : Path
         The file; `source` holds what is read of it, if not all.
     """
-    n_comments, _, divided = head(path, encoding)
-    form: dict[str, Any] = {"sep": divided, "skiprows": n_comments, "header": 0, "encoding": encoding}
+    form = (first or head(path, encoding)).form
     with readable(path):
-        return pd.read_csv(source or path, low_memory=False, **form, **options)
+        return pd.read_csv(source or path, low_memory=False, encoding=encoding, **form, **options)
 
 
-def read_in_pieces(path: Path, source: Path | BytesIO, *, rows: int, **options: Any) -> Iterator[pd.DataFrame]:
+def read_in_pieces(
+    path: Path, source: Path | BytesIO, first: Head, *, rows: int, **options: Any
+) -> Iterator[pd.DataFrame]:
     """Read a table in UTF-8 in pieces of so many rows, each as `read_csv` would; a table without rows is one piece."""
-    n_comments, _, divided = head(path, "utf-8-sig")
-    form: dict[str, Any] = {"sep": divided, "skiprows": n_comments, "header": 0, "encoding": "utf-8-sig"}
-    with readable(path), pd.read_csv(source, chunksize=rows, **form, **options) as pieces:
+    with readable(path), pd.read_csv(source, chunksize=rows, encoding="utf-8-sig", **first.form, **options) as pieces:
         yield from pieces

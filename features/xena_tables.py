@@ -20,7 +20,7 @@ import pandas as pd
 from features.errors import CohortError
 from features.ledger import Ledger
 from features.outcomes import outcome_columns
-from features.samples import TCGA_BARCODE
+from features.sample_tables import by_patient, patients_of
 from features.tables import read_strings, shown, text_encoding
 from features.xena_types import only_of_type, tells_types_apart
 
@@ -88,7 +88,7 @@ def read_tables(files: list[Path], code: str, source: str) -> XenaTables:
     table = table[~redacted].drop(columns="Redaction", errors="ignore")
     table, others, typed = only_of_type(table, code, source)
     table = table.assign(patient=_patients(table)).sort_index()
-    patients, differing = _by_patient(table)
+    patients, differing = by_patient(table, {*_PATIENT_COLUMNS, *_TYPE_COLUMNS})
     entries = (*ledger.entries, *typed.entries, *differing.entries)
     return XenaTables(patients, _sample_types(table), others, told, Ledger(entries))
 
@@ -132,20 +132,7 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _patients(table: pd.DataFrame) -> pd.Series:
-    named = next((table[name] for name in _PATIENT_COLUMNS if name in table), None)
-    by_barcode = pd.Series(table.index, index=table.index, dtype="str").str.extract(TCGA_BARCODE)[0]
-    patient = by_barcode if named is None else named.fillna(by_barcode)
-    return patient.fillna(pd.Series(table.index, index=table.index, dtype="str"))
-
-
-def _by_patient(table: pd.DataFrame) -> tuple[pd.DataFrame, Ledger]:
-    """Return one row a patient: the first value among the patient's samples, in the order of their barcodes."""
-    columns = [name for name in table.columns if name not in {*_PATIENT_COLUMNS, *_TYPE_COLUMNS}]
-    grouped = table[columns].groupby("patient")
-    outcome = {name for found in outcome_columns(columns).values() for name in (found.status, found.time)}
-    differing = grouped[sorted(outcome)].nunique().gt(1).any(axis=1) if outcome else pd.Series(dtype=bool)
-    what = "patients whose samples have different outcomes (kept: that of the first barcode)"
-    return grouped.first(), Ledger().with_entry("kept", what, differing.index[differing])
+    return patients_of(table, next((name for name in _PATIENT_COLUMNS if name in table), None))
 
 
 def _sample_types(table: pd.DataFrame) -> pd.DataFrame:

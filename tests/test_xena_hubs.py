@@ -155,7 +155,7 @@ def test_samples_of_one_patient_with_different_outcomes_are_named(tmp_path: Path
     (folder / "TCGA-KIRC.survival.tsv").write_text(text + "TCGA-AA-0003-01A\t0\tTCGA-AA-0003\t300\n\t0\tx\t3\n")
     told = entries(read_cohort(folder, endpoint="OS"))
     assert (
-        "kept 1: patients whose samples have different outcomes (kept: that of the first barcode) (TCGA-AA-0001)"
+        "kept 1: patients whose samples have different outcomes (kept: that of the first barcode that has both status and time) (TCGA-AA-0001)"
         in told
     )
     assert "dropped 1: further rows of a sample in TCGA-KIRC.survival.tsv (TCGA-AA-0003-01A)" in told
