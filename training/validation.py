@@ -1,0 +1,294 @@
+"""External validation: a locked model, applied and never refitted, to a cohort that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.cohort import SIMULATED_PREFIX, Cohort, days_to_months
+from features.errors import PrognosisError
+from training.case_mix import PredictorMix, Typical, case_mix, predictor_mix, typical
+from training.estimate import Estimate
+from training.evaluation import Judge
+from training.external_figures import (
+    Predictions,
+    calibration_groups,
+    decision_curves,
+    external_judge,
+    external_metrics,
+    relative_metrics,
+)
+from training.input_shift import input_shifts
+from training.kaplan_meier import median_follow_up
+from training.model import CohortSummary, PrognosticModel, Variant
+from training.new_patients import AS_IS, Answered, Attendance, NewPatients
+from training.recalibration import Recalibration, Study
+from training.validation_verdict import FEWEST_EVENTS, Evidence, Finding, findings, summary
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+type Progress = Callable[[str, int, int], None]
+
+SAMPLES = 1000
+SEED = 20130306
+
+
+class ValidationError(PrognosisError):
+    """A model cannot be validated on a cohort."""
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One variant's figures on the patients whom it answered.
+
+    Parameters
+    ----------
+    variant, normalisation : str
+        See `training.new_patients.Answered`.
+    time, event, linear_predictor : arrays, shape (n_patients,)
+        Of these patients; they are drawn, and never written.
+    metrics : mapping of str to Estimate
+        Empty where too few patients leave no day to judge on.
+    horizons_months : tuple of float
+        Where survival was judged.
+    calibration, decision_curve : DataFrame or None
+        See `training.external_figures`; None where probabilities mean nothing.
+    mix : PredictorMix or None
+        None where there is no patient, or nothing to set beside.
+    offers : tuple of Recalibration
+        Only for what a new patient would be answered, from `FEWEST_EVENTS` events on.
+    """
+
+    variant: str
+    normalisation: str
+    time: Floats
+    event: Bools
+    linear_predictor: Floats
+    metrics: dict[str, Estimate]
+    horizons_months: tuple[float, ...] = ()
+    calibration: pd.DataFrame | None = None
+    decision_curve: pd.DataFrame | None = None
+    mix: PredictorMix | None = None
+    offers: tuple[Recalibration, ...] = ()
+
+    @property
+    def n_patients(self) -> int:
+        """Patients whom the variant answered."""
+        return len(self.time)
+
+    @property
+    def n_events(self) -> int:
+        """Events among them."""
+        return int(self.event.sum())
+
+    @property
+    def name(self) -> str:
+        """``clinical, as_is``."""
+        return f"{self.variant}, {self.normalisation}"
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """What a locked model is worth on a new cohort.
+
+    Parameters
+    ----------
+    model : PrognosticModel
+    cohort : CohortSummary
+        Of the whole new cohort.
+    cancer_type : str
+        The new cohort's.
+    attendance : Attendance
+    rows : tuple of Row
+        Each variant as it is, where it can be, and renormalised.
+    shifts : DataFrame
+        See `training.input_shift.input_shifts`.
+    typical : Typical or None
+    case_mix : DataFrame
+        See `training.case_mix.case_mix`.
+    relative_reason : str or None
+        Why no probability was judged; None where they were.
+    findings : tuple of Finding
+        On the row that is `judged`.
+    seed, n_samples : int
+        Of the bootstrap.
+    """
+
+    model: PrognosticModel
+    cohort: CohortSummary
+    cancer_type: str
+    attendance: Attendance
+    rows: tuple[Row, ...]
+    shifts: pd.DataFrame
+    typical: Typical | None
+    case_mix: pd.DataFrame
+    relative_reason: str | None
+    findings: tuple[Finding, ...]
+    seed: int
+    n_samples: int
+
+    @property
+    def summary(self) -> str:
+        """The verdict in one sentence."""
+        return summary(self.findings)
+
+    @cached_property
+    def judged(self) -> Row:
+        """The row that the verdict is of."""
+        return judged_row(self.rows)
+
+
+def validate(
+    model: PrognosticModel,
+    cohort: Cohort,
+    *,
+    cross: bool = False,
+    n_samples: int = SAMPLES,
+    seed: int = SEED,
+    progress: Progress | None = None,
+) -> Validation:
+    """Apply a locked model to a new cohort, and say what it is worth there.
+
+    Parameters
+    ----------
+    model : PrognosticModel
+        Not changed, and not refitted: no outcome of the cohort enters a prediction.
+    cohort : Cohort
+    cross : bool
+        Whether another cancer type is meant.
+    n_samples : int
+        Bootstrap samples of patients.
+    seed : int
+    progress : callable, optional
+        Told of every row that is done.
+
+    Raises
+    ------
+    ValidationError
+        If the cohort's endpoint or cancer type is not the model's, real and simulated patients would meet, or the model
+        was trained on all of these patients.
+
+    Notes
+    -----
+    Patients whom the model was trained on are left out of every figure and counted. Those whom the service would refuse
+    are counted by reason, and have no figure; all others are judged.
+
+    References
+    ----------
+    Collins GS et al. TRIPOD+AI statement. BMJ 2024;385:e078378. doi:10.1136/bmj-2023-078378
+
+    Royston P, Altman DG. External validation of a Cox prognostic model: principles and methods. BMC Med Res Methodol
+    2013;13:33. doi:10.1186/1471-2288-13-33
+
+    Debray TPA et al. A new framework to enhance the interpretation of external validation studies of clinical
+    prediction models. J Clin Epidemiol 2015;68:279-289. doi:10.1016/j.jclinepi.2014.06.018
+    """
+    require_same_question(model, cohort, cross=cross)
+    patients = NewPatients(model, cohort)
+    if not patients.absent.any():
+        raise ValidationError(
+            f"{cohort}: {model.name} was trained on all {len(cohort.time)} patients of this cohort; figures on them "
+            "would be no validation. Name a cohort that it has not seen."
+        )
+    attendance = patients.attendance
+    answered = tuple(patients.answered())
+    told = progress or (lambda *_: None)
+    rows = []
+    for done, each in enumerate(answered, start=1):
+        rows.append(_row(patients, each, n_samples=n_samples, seed=seed))
+        told("rows", done, len(answered))
+    shifts, distance = input_shifts(patients), typical(patients)
+    judged = judged_row(rows)
+    evidence = Evidence(
+        judged.metrics, judged.horizons_months, judged.n_events, patients.relative_reason, shifts, distance
+    )
+    return Validation(
+        model=model,
+        cohort=_summary(cohort),
+        cancer_type=cohort.cancer_type,
+        attendance=attendance,
+        rows=tuple(rows),
+        shifts=shifts,
+        typical=distance,
+        case_mix=case_mix(patients),
+        relative_reason=patients.relative_reason,
+        findings=findings(evidence),
+        seed=seed,
+        n_samples=n_samples,
+    )
+
+
+def require_same_question(model: PrognosticModel, cohort: Cohort, *, cross: bool) -> None:
+    """Raise unless the model answers for such patients.
+
+    Raises
+    ------
+    ValidationError
+        See `validate`.
+    """
+    if cohort.endpoint != model.endpoint:
+        raise ValidationError(f"{cohort}: {model.name} predicts {model.endpoint}; read the cohort for that endpoint.")
+    if cohort.simulated != model.simulated:
+        raise ValidationError(
+            f"{cohort}: {model.name} and these patients are not both {SIMULATED_PREFIX.rstrip('-').lower()} or both "
+            "real; figures across the two would mean nothing."
+        )
+    if cohort.cancer_type != model.cancer_type and not cross:
+        raise ValidationError(
+            f"{cohort}: {model.name} was trained on {model.cancer_type}, and these patients have "
+            f"{cohort.cancer_type}; name a model of their cancer type, or say that another one is meant."
+        )
+
+
+def judged_row(rows: Sequence[Row]) -> Row:
+    """Return the row that the verdict is of: as it is before renormalised, the fuller variant before its twin.
+
+    A row of fewer than `FEWEST_EVENTS` events gives way to one that has them.
+    """
+    ordered = sorted(rows, key=lambda row: row.normalisation != AS_IS)
+    return next((row for row in ordered if row.n_events >= FEWEST_EVENTS and row.metrics), ordered[0])
+
+
+def _row(patients: NewPatients, answered: Answered, *, n_samples: int, seed: int) -> Row:
+    cohort, model = patients.cohort, patients.model
+    variant = model.variants[answered.variant]
+    time, event = cohort.time[answered.rows], cohort.event[answered.rows]
+    judge = external_judge(model, time, event, n_samples=n_samples, seed=seed)
+    row = Row(answered.variant, answered.normalisation, time, event, answered.linear_predictor, {})
+    if judge is None or not event.any():
+        return row
+    return _judged(row, variant, judge, patients, seed=seed)
+
+
+def _judged(row: Row, variant: Variant, judge: Judge, patients: NewPatients, *, seed: int) -> Row:
+    predicted = Predictions.of(variant.baseline, row.linear_predictor, judge)
+    metrics = external_metrics(patients.model, judge, predicted)
+    mix = predictor_mix(variant, row.linear_predictor)
+    row = replace(row, metrics=metrics, horizons_months=judge.horizons_months, mix=mix)
+    if patients.relative_reason is not None:
+        return replace(row, metrics=relative_metrics(metrics))
+    offered = row.normalisation == AS_IS and row.n_events >= FEWEST_EVENTS
+    study = Study(patients.model, variant.baseline, judge, row.linear_predictor, seed)
+    return replace(
+        row,
+        calibration=calibration_groups(judge, predicted.survival),
+        decision_curve=decision_curves(judge, predicted.survival, row.variant),
+        offers=study.offers() if offered else (),
+    )
+
+
+def _summary(cohort: Cohort) -> CohortSummary:
+    follow_up = days_to_months(np.array(median_follow_up(cohort.time, cohort.event)))
+    return CohortSummary(
+        source=cohort.source,
+        n_patients=len(cohort.time),
+        n_events=cohort.n_events,
+        median_follow_up_months=float(follow_up),
+        digest=cohort.digest(),
+    )
