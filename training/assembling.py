@@ -57,6 +57,18 @@ def evaluations_of(outcomes: Outcomes, judge: Judge, *, workers: int) -> dict[st
     return _beside_clinical(tuned, judge)
 
 
+def predicted(outcomes: Outcomes, judge: Judge, learner: str, variant: str) -> tuple[Floats, Floats]:
+    """Return what one learner predicts for each patient without their fold.
+
+    Returns
+    -------
+    linear_predictor : array, shape (n_repeats, n_patients)
+        Higher is worse.
+    survival : array, shape (n_repeats, n_patients, n_grid)
+    """
+    return _put_together({at: _held_out(outcomes, Task(*at, variant), learner) for at in _splits(judge)}, judge)
+
+
 def whole(outcomes: Outcomes) -> dict[Task, Procedures]:
     """Return the procedures fitted on all patients, by task."""
     return {task: cast("Procedures", found) for task, found in outcomes.items() if task.repeat == WHOLE}

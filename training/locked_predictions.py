@@ -1,0 +1,110 @@
+"""What a locked model predicts for the patients of a new cohort that it has not learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.cohort import Cohort
+from features.pooled_cohorts import stratum
+from training.model import PrognosticModel
+from training.new_patients import AS_IS, RENORMALISED, Answered, NewPatients
+from training.scores import CLINICAL
+from training.survival_grid import horizon_day
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LockedPredictions:
+    """The answers of a model that nothing is refitted in.
+
+    Parameters
+    ----------
+    absent : array of bool, shape (n_patients,)
+        Whom the model was not trained on.
+    linear_predictor : array, shape (n_patients,)
+        Log relative hazard; higher is worse. NaN for training patients, and for those whom the model refuses.
+    survival : array or None, shape (n_patients, n_days)
+        None where predicted probabilities mean nothing for the cohort.
+    until_days : float
+        The last day on which the model answers survival.
+    note : str
+        What a reader must know of the answers.
+    """
+
+    absent: NDArray[np.bool_]
+    linear_predictor: Floats
+    survival: Floats | None
+    until_days: float
+    note: str = ""
+
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        """Who has a prediction, shape (n_patients,)."""
+        return ~np.isnan(self.linear_predictor)
+
+
+def locked_predictions(model: PrognosticModel, cohort: Cohort, days: Floats) -> LockedPredictions:
+    """Ask a model about a cohort's patients as the service would be asked, and leave out those it was trained on.
+
+    Parameters
+    ----------
+    model : PrognosticModel
+    cohort : Cohort
+        Of several cohorts that were pooled, each is asked about on its own scale.
+    days : array, shape (n_days,)
+
+    Notes
+    -----
+    Who lacks a clinical covariate is answered by the genes-only twin; who is refused (too many genes missing, too far
+    from the reference cohort) has no prediction. Where no formula leads to the model's scale, its genes are read
+    against the cohort's own quantiles (*renormalised*), and only the order of its predictions means something.
+    """
+    if cohort.strata is None:
+        return _asked(model, cohort, days)
+    by_part = {part.name: _asked(model, stratum(cohort, part.name), days) for part in cohort.parts}
+    absent, linear_predictor = np.zeros(len(cohort.time), dtype=np.bool_), np.full(len(cohort.time), np.nan)
+    survival = np.full((len(cohort.time), len(days)), np.nan)
+    for name, part in by_part.items():
+        members = cohort.strata == name
+        absent[members], linear_predictor[members] = part.absent, part.linear_predictor
+        if part.survival is not None:
+            survival[members] = part.survival
+    complete = all(part.survival is not None for part in by_part.values())
+    notes = dict.fromkeys(f"{name}: {part.note}" for name, part in by_part.items() if part.note)
+    return LockedPredictions(
+        absent,
+        linear_predictor,
+        survival if complete else None,
+        min(part.until_days for part in by_part.values()),
+        "; ".join(notes),
+    )
+
+
+def _asked(model: PrognosticModel, cohort: Cohort, days: Floats) -> LockedPredictions:
+    patients = NewPatients(model, cohort)
+    normalisation = AS_IS if patients.scale_refusal is None else RENORMALISED
+    answers = {each.variant: each for each in patients.answered() if each.normalisation == normalisation}
+    linear_predictor = np.full(len(cohort.time), np.nan)
+    survival = np.full((len(cohort.time), len(days)), np.nan)
+    for answered in _fuller_last(answers.values()):
+        linear_predictor[answered.rows] = answered.linear_predictor
+        baseline = model.variants[answered.variant].baseline
+        survival[answered.rows] = baseline.survival(answered.linear_predictor, days)
+    relative = patients.relative_reason
+    return LockedPredictions(
+        patients.absent,
+        linear_predictor,
+        None if relative else survival,
+        horizon_day(model.horizon_months_max),
+        f"{normalisation}: {relative}" if relative else "",
+    )
+
+
+def _fuller_last(answers: Iterable[Answered]) -> Iterator[Answered]:
+    """Yield the genes-only twin's answers first, so that those with clinical covariates take their place."""
+    yield from sorted(answers, key=lambda answered: answered.variant == CLINICAL)
