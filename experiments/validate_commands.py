@@ -1,0 +1,65 @@
+"""The command ``prognosis validate``: what a locked model is worth on a cohort that it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from experiments import cli_options
+
+# MLflow and what judges take seconds to import: the command imports what it needs.
+# ruff: noqa: PLC0415
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=cli_options.folder)
+@cli_options.reading
+@click.option("--scale", help="Of the expression values, where the folder does not say it.")
+@click.option("--zscore-reference", help="What its z-scores refer to, where the folder does not say it.")
+@click.option("--model", "reference", metavar="NAME[@ALIAS|:VERSION]",
+              help="A registered model; what is served for the cohort's cancer type unless set.")  # fmt: skip
+@click.option("--bundle", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="A bundle's folder, or an exported model's, in place of a registered one.")  # fmt: skip
+@click.option("--cross", is_flag=True, help="A model of another cancer type is meant; name it.")
+@click.option("--to", "target", type=cli_options.folder,
+              help="A folder for the report, its pictures, and all tables as CSV and JSON.")  # fmt: skip
+@click.option("--recalibration", "proposal", type=click.Path(dir_okay=False, path_type=Path),
+              help="A file for the recalibration that is offered (JSON); it is never applied.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace results of an earlier validation.")
+def validate(
+    *, folder: Path, target: Path | None, proposal: Path | None, overwrite: bool, cross: bool, **options: Any
+) -> None:
+    """Apply a locked model to the cohort in DIR, which it has not seen, and say what it is worth there.
+
+    Nothing is refitted and no bundle is changed. Patients whom the model was trained on are left out.
+    """
+    from experiments.console import progress_bars
+    from experiments.score_files import require_free
+    from experiments.validated_model import locked_with_cohort
+    from experiments.validation_tables import terminal
+    from training.validation import validate as apply_locked
+
+    if target is not None:
+        from experiments.validation_files import require_place
+
+        require_place(target, overwrite=overwrite)
+    if proposal is not None and not overwrite:
+        require_free(proposal)
+    reference, bundle = options.pop("reference"), options.pop("bundle")
+    locked, cohort = locked_with_cohort(folder, reference, bundle, **options)
+    with progress_bars() as progress:
+        validation = apply_locked(locked.model, cohort, cross=cross, progress=progress)
+    if target is not None:
+        from experiments.validation_files import write_validation
+
+        write_validation(validation, locked, target)
+    click.echo(terminal(validation, locked))
+    if target is not None:
+        click.echo(f"{target}: the report, its pictures and all tables")
+    if proposal is not None:
+        from experiments.validation_files import write_proposal
+
+        write_proposal(validation, locked, proposal)
+        click.echo(f"{proposal}: the recalibration that is offered; nothing applies it")
