@@ -19,6 +19,7 @@ from experiments.promotion_commands import history, promote, rollback
 from experiments.scan_commands import paper, scan
 from experiments.score_commands import score
 from experiments.token_commands import token
+from experiments.validate_commands import validate
 from features.errors import PrognosisError
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ main.add_command(token)
 main.add_command(promote)
 main.add_command(rollback)
 main.add_command(history)
+main.add_command(validate)
 
 
 @main.group()
