@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 
 #: Of a matrix that are read at once.
 BYTES_AT_ONCE = 2**25
+#: Of a part of a sparse matrix, zeros and all.
+_PART_BYTES = 2**28
 #: Values of a sparse matrix that are read at once.
 VALUES_AT_ONCE = 2**21
 _MOST_ROWS = 2**16
@@ -34,28 +36,28 @@ class Matrix(Protocol):
         """Yield the first row of a part, and its values, shape (n_rows, n_genes), in order."""
 
 
-def matrix(root: h5py.Group, *, n_rows: int, n_genes: int) -> Matrix:
-    """Return the matrix ``X`` of a file.
+def matrix(parent: h5py.Group, name: str = "X", *, n_rows: int, n_genes: int) -> Matrix:
+    """Return a matrix of a file: ``X``, one of its layers, or that of ``raw``.
 
     Raises
     ------
     Hdf5Error
         If there is none, its shape is another, or it holds no real numbers.
     """
-    found = member(root, "X")
+    found = member(parent, name)
     if found is None:
-        raise Hdf5Error("has no X, which must hold the expression values; values in layers or raw are not read")
+        raise Hdf5Error(f"has no {name}, which must hold the expression values; values in layers or raw are not read")
     if isinstance(found, h5py.Dataset):
-        _require_numbers(found, "X")
-        _require_shape(tuple(found.shape or ()), n_rows, n_genes)
+        _require_numbers(found, name)
+        _require_shape(tuple(found.shape or ()), n_rows, n_genes, name)
         return DenseMatrix(found)
     kind = (attribute(found, "encoding-type") or attribute(found, "h5sparse_format") or "").removesuffix("_matrix")
     if kind not in ("csr", "csc"):
-        raise Hdf5Error(f"its X is of encoding {kind[:40]!r}; write it as an array, or as a CSR or CSC matrix")
-    name = "shape" if "shape" in found.attrs else "h5sparse_shape"
-    if name not in found.attrs or found.attrs.get_id(name).shape != (2,):
-        raise Hdf5Error("its X states no shape")
-    _require_shape(tuple(int(each) for each in found.attrs[name]), n_rows, n_genes)
+        raise Hdf5Error(f"its {name} is of encoding {kind[:40]!r}; write it as an array, or as a CSR or CSC matrix")
+    shape = "shape" if "shape" in found.attrs else "h5sparse_shape"
+    if shape not in found.attrs or found.attrs.get_id(shape).shape != (2,):
+        raise Hdf5Error(f"its {name} states no shape")
+    _require_shape(tuple(int(each) for each in found.attrs[shape]), n_rows, n_genes, name)
     return (
         CsrMatrix(*_members(found, n_rows), n_genes) if kind == "csr" else CscMatrix(*_members(found, n_genes), n_rows)
     )
@@ -107,14 +109,19 @@ class _Sparse:
         """Return where the lines from the first to before the last begin and end."""
         found = numbers(self.starts, first, last + 1).astype(np.int64)
         if np.any(np.diff(found) < 0) or np.any(found < 0) or np.any(found > self.values.shape[0]):
-            raise Hdf5Error("its X is no sparse matrix: where its lines begin contradicts itself")
+            raise Hdf5Error(f"its {self.name} is no sparse matrix: where its lines begin contradicts itself")
         return found
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return str(self.values.parent.name).strip("/")[:60]
 
     def entries(self, start: int, stop: int) -> tuple[NDArray[np.int64], Floats]:
         """Return places and values."""
         places = numbers(self.places, start, stop).astype(np.int64)
         if len(places) and not (int(places.min()) >= 0 and int(places.max()) < self.n_across):
-            raise Hdf5Error("its X is no sparse matrix: values stand outside its shape")
+            raise Hdf5Error(f"its {self.name} is no sparse matrix: values stand outside its shape")
         return places, numbers(self.values, start, stop).astype(np.float64)
 
 
@@ -127,10 +134,10 @@ class CsrMatrix(_Sparse):
         column_of[np.asarray(genes, dtype=np.int64)] = np.arange(len(genes))
         start = 0
         while start < self.n_lines:
-            bounds = self.bounds(start, min(start + BLOCK_ROWS, self.n_lines))
+            bounds = self.bounds(start, min(start + _rows_at_once(len(genes)), self.n_lines))
             n_rows = max(1, int(np.searchsorted(bounds, bounds[0] + VALUES_AT_ONCE, side="right")) - 1)
             if bounds[n_rows] - bounds[0] > 2 * VALUES_AT_ONCE:
-                raise Hdf5Error("its X has more values in a row than it can have genes; sum duplicates")
+                raise Hdf5Error(f"its {self.name} has more values in a row than it can have genes; sum duplicates")
             part = np.zeros((n_rows, len(genes)))
             places, values = self.entries(int(bounds[0]), int(bounds[n_rows]))
             rows = np.repeat(np.arange(n_rows), np.diff(bounds[: n_rows + 1]))
@@ -148,26 +155,34 @@ class CscMatrix(_Sparse):
         """Yield rows; of each gene no more is read at a time than they can hold."""
         ends = [self.bounds(j, j + 1) for j in genes]
         at = [int(each[0]) for each in ends]
-        for start in range(0, self.n_across, BLOCK_ROWS):
-            stop = min(start + BLOCK_ROWS, self.n_across)
+        step = _rows_at_once(len(genes))
+        for start in range(0, self.n_across, step):
+            stop = min(start + step, self.n_across)
             part = np.zeros((stop - start, len(genes)))
             for k, (_, end) in enumerate(ends):
                 places, values = self.entries(at[k], min(int(end), at[k] + stop - start + 1))
                 if len(places) and (places[0] < start or np.any(np.diff(places) <= 0)):
-                    raise Hdf5Error("its X is a CSC matrix out of order; call sum_duplicates() and write it anew")
+                    raise Hdf5Error(
+                        f"its {self.name} is a CSC matrix out of order; call sum_duplicates() and write it anew"
+                    )
                 n_here = int(np.searchsorted(places, stop))
                 part[places[:n_here] - start, k] = values[:n_here]
                 at[k] += n_here
             yield start, part
 
 
+def _rows_at_once(n_genes: int) -> int:
+    return max(1, min(BLOCK_ROWS, _PART_BYTES // (8 * max(n_genes, 1))))
+
+
 def _members(found: h5py.Group, n_lines: int) -> tuple[Any, Any, Any]:
     values, places, starts = (array(found, name) for name in ("data", "indices", "indptr"))
-    _require_numbers(values, "X/data")
+    name = str(found.name).strip("/")[:60]
+    _require_numbers(values, f"{name}/data")
     if any(each.dtype.kind not in "iu" for each in (places, starts)):
-        raise Hdf5Error("its X is no sparse matrix: its indices are no whole numbers")
+        raise Hdf5Error(f"its {name} is no sparse matrix: its indices are no whole numbers")
     if values.shape != places.shape or starts.shape[0] != n_lines + 1:
-        raise Hdf5Error("its X is no sparse matrix: its arrays differ in length")
+        raise Hdf5Error(f"its {name} is no sparse matrix: its arrays differ in length")
     return values, places, starts
 
 
@@ -176,6 +191,6 @@ def _require_numbers(values: h5py.Dataset, name: str) -> None:
         raise Hdf5Error(f"its {name} holds values of type {str(values.dtype)[:40]}, where numbers must stand")
 
 
-def _require_shape(shape: tuple[int, ...], n_rows: int, n_genes: int) -> None:
+def _require_shape(shape: tuple[int, ...], n_rows: int, n_genes: int, name: str) -> None:
     if shape != (n_rows, n_genes):
-        raise Hdf5Error(f"its X has shape {shape}, but there are {n_rows} patients and {n_genes} genes")
+        raise Hdf5Error(f"its {name} has shape {shape}, but there are {n_rows} patients and {n_genes} genes")

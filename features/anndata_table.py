@@ -22,6 +22,8 @@ from features.profile_blocks import BLOCK_ROWS, MOST_COLUMNS, Floats
 MOST_NAMES_BYTES = 2**26
 #: Where files of AnnData before 0.8 keep what the codes of a column stand for.
 _OLD_CATEGORIES = "__categories"
+#: Columns of ``var`` that are looked at for names of genes.
+_MOST_NAMINGS = 64
 
 
 @dataclass(frozen=True)
@@ -39,31 +41,74 @@ class AnnDataTable:
     Parameters
     ----------
     root : h5py.File
+    place : str
+        Which matrix is read: ``X``, ``raw``, or ``layers/`` and its name.
 
     Raises
     ------
     Hdf5Error
-        If it is not AnnData, has no matrix, or keeps anything that is read in another file.
+        If it is not AnnData, has no such matrix, or keeps anything that is read in another file.
     """
 
-    def __init__(self, root: h5py.File) -> None:
-        self._root, self._obs = root, group(root, "obs")
-        self._ids, names = _index(self._obs), _index(group(root, "var"))
+    def __init__(self, root: h5py.File, place: str = "X") -> None:
+        self._obs = group(root, "obs")
+        of_genes = group(group(root, "raw") if place == "raw" else root, "var")
+        self._ids, names = _index(self._obs), _index(of_genes)
         self.n_patients, n_genes = len(self._ids), len(names)
         if n_genes > MOST_COLUMNS:
             raise Hdf5Error(f"has {n_genes} genes, {MOST_COLUMNS} at most are read; keep those of the panel")
-        matrix(root, n_rows=self.n_patients, n_genes=n_genes)
+        self._parent, self._name = _place(root, place)
+        matrix(self._parent, self._name, n_rows=self.n_patients, n_genes=n_genes)
         self.genes, self.columns = _names(names), _columns(self._obs)
 
     def parts(self, genes: Sequence[int], columns: Sequence[str]) -> Iterator[Part]:
         """Yield the patients in order."""
         read = [_column(self._obs, name, self.n_patients) for name in columns]
-        parts = matrix(self._root, n_rows=self.n_patients, n_genes=len(self.genes)).parts(genes)
+        found = matrix(self._parent, self._name, n_rows=self.n_patients, n_genes=len(self.genes))
+        parts = found.parts(genes)
         for first, values in parts:
             for start in range(0, len(values), BLOCK_ROWS):
                 some = values[start : start + BLOCK_ROWS]
                 span = (first + start, first + start + len(some))
                 yield Part(self._ids.cells(*span), some, [column.cells(*span) for column in read])
+
+
+def places(root: h5py.File) -> list[str]:
+    """Return the matrices of a file, by the names that `AnnDataTable` knows them by."""
+    found = ["X"] if member(root, "X") is not None else []
+    raw, layers = member(root, "raw"), member(root, "layers")
+    if isinstance(raw, h5py.Group) and member(raw, "X") is not None:
+        found.append("raw")
+    return found + [f"layers/{name}" for name in (layers if isinstance(layers, h5py.Group) else ())]
+
+
+def words_of_genes(root: h5py.File, place: str) -> dict[str, list[str]]:
+    """Return what may name the genes of a matrix: the index of its ``var``, and the columns of words, by name."""
+    of_genes = group(group(root, "raw") if place == "raw" else root, "var")
+    names = _index(of_genes)
+    found = {attribute(of_genes, "_index") or "_index": _names(names)}
+    for name in _columns(of_genes)[:_MOST_NAMINGS]:
+        column = _column(of_genes, name, None)
+        if len(column) != len(names):
+            raise Hdf5Error(f"column {name[:40]!r} of var has {len(column)} cells for {len(names)} genes")
+        if _may_name(name, column):
+            found[name] = _names(column)
+    return found
+
+
+def _may_name(name: str, column: _Column) -> bool:
+    """Return whether a column holds words; numbers name genes only where they are said to be Entrez's."""
+    return any(isinstance(cell, str) for cell in column.cells(0, min(len(column), BLOCK_ROWS))) or (
+        "entrez" in name.lower()
+    )
+
+
+def _place(root: h5py.File, place: str) -> tuple[h5py.Group, str]:
+    """Return the group that holds a matrix, and its name in that."""
+    before, slash, name = place.partition("/")
+    if place == "raw":
+        return group(root, "raw"), "X"
+    return (group(root, before), name) if slash else (root, place)
 
 
 class _Column(Protocol):

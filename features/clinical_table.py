@@ -93,29 +93,36 @@ def without_nameless(table: pd.DataFrame, column: str, path: Path) -> tuple[pd.D
 
 
 def one_row_a_patient(table: pd.DataFrame, where: str) -> tuple[pd.DataFrame, Ledger]:
-    """Keep the first row of each patient.
+    """Keep one row of each patient: see `one_row_each`."""
+    return one_row_each(table, where, "further rows of a patient in the clinical table")
+
+
+def one_row_each(table: pd.DataFrame, where: str, what: str) -> tuple[pd.DataFrame, Ledger]:
+    """Keep the first of the rows of one id.
 
     Parameters
     ----------
     table : DataFrame of str
-        Index: patient ids.
+        Index: ids of patients or samples.
     where : str
         The table, for the error.
+    what : str
+        What is dropped, for the ledger.
 
     Raises
     ------
     CohortError
-        If the rows of a patient have different outcomes: which is right cannot be told.
+        If rows of one id have different outcomes: which is right cannot be told.
     """
     twice = table.index.duplicated()
+    if not twice.any():
+        return table, Ledger()
     outcome = sorted({name for found in outcome_columns(table.columns).values() for name in (found.status, found.time)})
-    repeated = table.loc[table.index.duplicated(keep=False), outcome]
-    differing = repeated.groupby(level=0).nunique(dropna=False).gt(1) if len(repeated) and outcome else pd.DataFrame()
-    if differing.to_numpy().any():
-        patients = differing.index[differing.any(axis=1)]
+    n_values = table.loc[table.index.duplicated(keep=False), outcome].groupby(level=0).nunique(dropna=False)
+    differing = n_values.index[n_values.gt(1).any(axis=1)]
+    if len(differing):
         raise CohortError(
-            f"{where}: {len(patients)} patients have several rows with different outcomes (first: {patients[0]!r}); "
-            "keep the one row of each that is right."
+            f"{where}: {len(differing)} ids have several rows with different outcomes (first: {differing[0]!r}); keep "
+            "the one row of each that is right."
         )
-    ledger = Ledger().with_entry("dropped", "further rows of a patient in the clinical table", table.index[twice])
-    return table[~twice], ledger
+    return table[~twice], Ledger().with_entry("dropped", what, table.index[twice])

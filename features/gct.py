@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from features.assembly import RawCohort
-from features.clinical_table import read_clinical, table_beside
+from features.clinical_table import one_row_each, read_clinical, table_beside
 from features.cohort_settings import SETTINGS_FILE, Settings, cancer_type_of, read_settings, said
 from features.errors import CohortError
 from features.gct_file import GctFile, read_head
@@ -24,7 +24,7 @@ from features.gene_rows import rows_to_read
 from features.ledger import Ledger
 from features.outcomes import outcome_columns
 from features.profiles import Declared, Profile, choose
-from features.sample_tables import by_patient, one_row_a_sample, with_patients
+from features.sample_tables import by_patient, with_patients
 
 SUFFIXES = (".gct", ".gct.gz")
 
@@ -108,8 +108,11 @@ def patients_and_samples(
     CohortError
         If the table is malformed, or neither has an outcome.
     """
-    table, unique = one_row_a_sample(metadata)
-    table, named = with_patients(table, settings.patient_column, source)
+    named = metadata.index != ""
+    table, unique = one_row_each(metadata[named], source, "further rows of a sample in its metadata")
+    if not named.all():
+        unique = unique.with_note("dropped", "samples without an id", int((~named).sum()))
+    table, mapped = with_patients(table, settings.patient_column, source)
     beside = table_beside(folder, settings.clinical, source)
     if beside is None:
         if not outcome_columns(table.columns):
@@ -124,7 +127,7 @@ def patients_and_samples(
         patients, read = read_clinical(beside)
         # Where the table is of samples, they are its patients.
         samples = table.assign(patient=table["patient"].where(table["patient"].isin(patients.index)))
-    return patients, samples, Ledger((*unique.entries, *named.entries, *read.entries))
+    return patients, samples, Ledger((*unique.entries, *mapped.entries, *read.entries))
 
 
 def _files(folder: Path) -> list[Path]:

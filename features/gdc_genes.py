@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.gene_rows import WIDEST_PANEL, rows_to_read
-from features.genes import GeneResolver
+from features.gene_rows import WIDEST_PANEL, panel_resolver, rows_to_read
 from features.ledger import Ledger
 from features.panel import load_panel
 
@@ -84,7 +83,7 @@ def _asked_for(symbols: pd.Series, only: Collection[str] | None) -> tuple[pd.Ser
 
 def _symbols(identifiers: pd.Series, names: pd.Series) -> tuple[pd.Series, Ledger]:
     panel = load_panel(WIDEST_PANEL)
-    by_id = identifiers.map(GeneResolver.for_panel(panel).resolve(identifiers).symbols).astype("str")
+    by_id = identifiers.map(panel_resolver().resolve(identifiers).symbols).astype("str")
     shared = names.duplicated(keep=False) & (names != "")
     # A panel gene whose own id is not there can be found by its name alone, shared or not.
     shared &= ~names.isin(set(panel.symbols) - set(by_id.dropna()))

@@ -8,10 +8,8 @@ import pandas as pd
 
 from features.cohort_settings import SETTINGS_FILE
 from features.errors import CohortError
-from features.gene_rows import WIDEST_PANEL
-from features.genes import GeneResolver
+from features.gene_rows import panel_resolver
 from features.ledger import Ledger
-from features.panel import load_panel
 
 #: What files write, in lower case, where a row has no gene.
 _NO_GENE = frozenset(("na", "n/a", "nan", "null", "none", "-666", "-", "--", "---"))
@@ -51,8 +49,7 @@ def gene_column(columns: Mapping[str, pd.Series], declared: str | None, source: 
     if declared is not None and declared not in columns:
         raise CohortError(f"{source}: has no column {declared!r} of genes; it has {', '.join(columns)}.")
     cleaned = {name: _cleaned(words) for name, words in columns.items()}
-    resolver = GeneResolver.for_panel(load_panel(WIDEST_PANEL))
-    found = {name: len(set(resolver.resolve(words).symbols.values())) for name, words in cleaned.items()}
+    found = {name: len(set(panel_resolver().resolve(words).symbols.values())) for name, words in cleaned.items()}
     name = declared or max(found, key=lambda column: found[column])
     if len(columns) == 1:
         return name, cleaned[name], Ledger()

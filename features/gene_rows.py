@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -65,6 +66,12 @@ def unique_genes(
     return table, Ledger(tuple(entry for each in (ledger, told, cut, mapped, repeated) for entry in each.entries))
 
 
+@cache
+def panel_resolver() -> GeneResolver:
+    """Return what finds the genes of the widest panel."""
+    return GeneResolver.for_panel(load_panel(WIDEST_PANEL))
+
+
 def rows_to_read(only: Collection[str]) -> Callable[[str], bool]:
     """Return what says of a row's identifier whether it may be one of these genes.
 
@@ -80,7 +87,7 @@ def rows_to_read(only: Collection[str]) -> Callable[[str], bool]:
         left out has no part in which row stands for them.
     """
     wanted = frozenset(only)
-    resolver = GeneResolver.for_panel(load_panel(WIDEST_PANEL))
+    resolver = panel_resolver()
 
     def is_wanted(identifier: str) -> bool:
         symbol, bar, number = identifier.strip().partition("|")
@@ -125,7 +132,7 @@ def _genes(given: pd.Series, entrez: pd.Series) -> tuple[NDArray[np.object_], Le
     panel = load_panel(WIDEST_PANEL)
     by_entrez = ~given.isin(panel.symbols) & (entrez != "")
     identifiers = given.mask(by_entrez, entrez)
-    resolution = GeneResolver.for_panel(panel).resolve(identifiers)
+    resolution = panel_resolver().resolve(identifiers)
     unnamed = (given == "") & ~identifiers.isin(resolution.symbols)
     genes = identifiers.map(resolution.symbols).astype("str")
     genes = genes.mask(genes.isna(), given.mask(given == "", entrez))

@@ -74,12 +74,13 @@ class Profile:
 
 @dataclass(frozen=True)
 class ChosenProfile:
-    """The file that is read, its scale, the reference of its z-scores, and what was decided."""
+    """The file that is read, its scale, the reference of its z-scores, what was decided, and what it is called."""
 
     path: Path
     scale: str
     zscore_reference: str | None
     ledger: Ledger
+    name: str
 
 
 def stated_scale(text: str) -> str | None:
@@ -140,7 +141,7 @@ def choose(profiles: Sequence[Profile], declared: Declared, *, study: str, sourc
     if declared.zscore_reference is not None and scale != "zscore":
         raise ScaleError(f"{source}: a z-score reference is declared, but {chosen.path.name} is {scale}.")
     reference = (declared.zscore_reference or f"{study}:{chosen.name}") if scale == "zscore" else None
-    return ChosenProfile(chosen.path, scale, reference, _ledger(profiles, chosen, declared))
+    return ChosenProfile(chosen.path, scale, reference, _ledger(profiles, chosen, declared), chosen.name)
 
 
 def _logged(unit: str, words: str) -> str | None:

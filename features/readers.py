@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from features.anndata_cohort import AnnDataReader
 from features.assembly import RawCohort, assemble
 from features.cbioportal import CBioPortalReader
 from features.cohort import ENDPOINTS, Cohort
@@ -51,6 +52,7 @@ READERS: tuple[CohortReader, ...] = (
     XenaReader(),
     GdcDownloadReader(),
     GctReader(),
+    AnnDataReader(),
     PlainTableReader(),
 )
 

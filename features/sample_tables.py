@@ -106,12 +106,6 @@ def by_patient(table: pd.DataFrame, hidden: Collection[str] = ()) -> tuple[pd.Da
     return patients, Ledger().with_entry("kept", what, differing.index[differing])
 
 
-def one_row_a_sample(table: pd.DataFrame) -> tuple[pd.DataFrame, Ledger]:
-    """Keep the first row of each sample."""
-    twice = table.index.duplicated()
-    return table[~twice], Ledger().with_entry("dropped", "further rows of a sample", table.index[twice])
-
-
 def _first(names: Sequence[str] | pd.Index, known: Sequence[str]) -> str | None:
     bare = {"".join(letter for letter in str(name).lower() if letter.isalnum()): str(name) for name in reversed(names)}
     return next((bare[word] for word in known if word in bare), None)

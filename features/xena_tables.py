@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from features.clinical_table import one_row_each
 from features.errors import CohortError
 from features.ledger import Ledger
 from features.outcomes import outcome_columns
@@ -101,13 +102,14 @@ def _by_sample(file: Path) -> tuple[pd.DataFrame, Ledger]:
         raise CohortError(f"{shown(file)}: has one column only; its fields must be divided by tabs.")
     table = _with_usual_names(table)
     first = next((name for name in table.columns if name.lower() in _SAMPLE_COLUMNS), table.columns[0])
-    nameless, twice = table[first].isna(), table[first].notna() & table[first].duplicated()
+    nameless = table[first].isna()
     latin = (file.name,) if encoding != "utf-8-sig" else ()
     ledger = Ledger().with_entry("converted", "tables in Latin-1, which are not UTF-8", latin)
     if nameless.any():
         ledger = ledger.with_note("dropped", f"rows of {file.name} without a sample", int(nameless.sum()))
-    ledger = ledger.with_entry("dropped", f"further rows of a sample in {file.name}", table.loc[twice, first])
-    return table[~(nameless | twice)].set_index(first).rename_axis("sample"), ledger
+    by_sample = table[~nameless].set_index(first).rename_axis("sample")
+    rows, unique = one_row_each(by_sample, shown(file), f"further rows of a sample in {file.name}")
+    return rows, Ledger((*ledger.entries, *unique.entries))
 
 
 def _with_usual_names(table: pd.DataFrame) -> pd.DataFrame:

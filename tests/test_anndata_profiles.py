@@ -12,7 +12,7 @@ import psutil
 import pytest
 import scipy.sparse as sp
 
-from features import anndata_profiles, anndata_reader
+from features import anndata_process, anndata_reader
 from features.anndata_profiles import AnnDataProfiles
 from features.profile_blocks import ProfileFileError
 
@@ -282,7 +282,7 @@ def with_an_empty_heap(whole):
 
 @pytest.mark.parametrize("damaged", [with_another_kind_of_text, with_an_empty_heap])
 def test_a_file_that_breaks_hdf5_is_refused_and_breaks_nothing_else(sound, monkeypatch, damaged):
-    monkeypatch.setattr(anndata_profiles, "SECONDS_OF_ANY_FILE", 3)
+    monkeypatch.setattr(anndata_process, "SECONDS_OF_ANY_FILE", 3)
     sound.write_bytes(damaged(sound.read_bytes()))
     with pytest.raises(ProfileFileError, match=r"p\.h5ad: is not an AnnData file, or is damaged"):
         parts(sound, [0, 1], [])

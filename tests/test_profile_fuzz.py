@@ -48,7 +48,7 @@ def sound_files(folder):
 def sound(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         # Reading is given up sooner, where HDF5 goes round for ever.
-        patch.setattr("features.anndata_profiles.SECONDS_OF_ANY_FILE", 3)
+        patch.setattr("features.anndata_process.SECONDS_OF_ANY_FILE", 3)
         folder = tmp_path_factory.mktemp("fuzz")
         with warnings.catch_warnings():
             # AnnData's own about pandas' and zarr's.
