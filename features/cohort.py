@@ -159,6 +159,14 @@ class Cohort:
         return int(self.event.sum())
 
     @property
+    def stratum_numbers(self) -> NDArray[np.int64] | None:
+        """The place of each patient's cohort among those that were pooled, shape (n_patients,); None for one alone."""
+        if self.strata is None:
+            return None
+        place = {part.name: number for number, part in enumerate(self.parts)}
+        return np.array([place[name] for name in self.strata.tolist()], dtype=np.int64)
+
+    @property
     def simulated(self) -> bool:
         """Whether the cohort was made by the generator and not by nature."""
         return self.cancer_type.startswith(SIMULATED_PREFIX)

@@ -112,7 +112,7 @@ class FeatureState:
         -------
         array, shape (n_patients, n_genes)
         """
-        return impute_conditional_mean(_scored(expression, self.references), self.correlation)
+        return impute_conditional_mean(normal_scores_of(expression, self.references), self.correlation)
 
     def transform(self, expression: pd.DataFrame, clinical: pd.DataFrame) -> Floats:
         """Return the covariates, shape (n_patients, n_covariates); no value is missing.
@@ -127,6 +127,10 @@ class FeatureState:
         """
         scores = self.gene_scores(expression)
         return np.column_stack([scores, *self.derived(scores), self.clinical.transform(clinical)])
+
+    def of(self, cohort: Cohort) -> Floats:
+        """Return the covariates of a cohort's patients, shape (n_patients, n_covariates)."""
+        return self.transform(cohort.expression, cohort.clinical)
 
     def derived(self, filled: Floats) -> list[Floats]:
         """Return the derived terms of filled normal scores, each of shape (n_patients,)."""
@@ -163,17 +167,17 @@ def fit_fold_features(cohort: Cohort, panel: Panel, *, clinical: tuple[str, ...]
     minimum_known : float
         Share of the training patients in whom a gene or clinical column must be known to be used.
     """
-    references = _references(cohort, panel, minimum_known)
-    scores = _scored(cohort.expression, references)
+    references = gene_references(cohort, panel, minimum_known)
+    scores = normal_scores_of(cohort.expression, references)
     correlation = shrunk_correlation(scores)
     filled = impute_conditional_mean(scores, correlation)
     positions = {gene: j for j, gene in enumerate(references)}
-    terms = tuple(_fit_term(term, filled, positions) for term in derived_terms(panel, tuple(references)))
+    terms = tuple(fit_term(term, filled, positions) for term in derived_terms(panel, tuple(references)))
     encoder = ClinicalEncoder.fit(cohort.clinical, clinical, minimum_known=minimum_known)
     return FeatureState(references, correlation, terms, encoder)
 
 
-def _scored(expression: pd.DataFrame, references: Mapping[str, NormalScoreReference]) -> Floats:
+def normal_scores_of(expression: pd.DataFrame, references: Mapping[str, NormalScoreReference]) -> Floats:
     """Return the normal score of each gene, shape (n_patients, n_genes); NaN where the gene is missing."""
     raw = expression.reindex(columns=list(references)).to_numpy(np.float64)
     scores = np.empty(raw.shape)
@@ -182,7 +186,8 @@ def _scored(expression: pd.DataFrame, references: Mapping[str, NormalScoreRefere
     return scores
 
 
-def _references(cohort: Cohort, panel: Panel, minimum_known: float) -> dict[str, NormalScoreReference]:
+def gene_references(cohort: Cohort, panel: Panel, minimum_known: float) -> dict[str, NormalScoreReference]:
+    """Learn the reference of each gene of the panel that is known well enough and varies."""
     references = {}
     present = [symbol for symbol in panel.symbols if symbol in cohort.expression.columns]
     for symbol, values in zip(present, cohort.expression[present].to_numpy(np.float64).T, strict=True):
@@ -267,7 +272,8 @@ def _mean_of(scores: Floats, columns: Sequence[int]) -> Floats:
     return np.asarray(total / len(columns))
 
 
-def _fit_term(term: DerivedTerm, scores: Floats, positions: Mapping[str, int]) -> DerivedTerm:
+def fit_term(term: DerivedTerm, scores: Floats, positions: Mapping[str, int]) -> DerivedTerm:
+    """Return the term with the mean and scale that it has in these filled normal scores."""
     raw = raw_term(term, scores, positions)
     scale = float(raw.std())
     # A constant's standard deviation is the rounding of its mean; normal scores are of the order of 1.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.penalised_cox import FitError
+from training.stratified_gradients import StratifiedGradients
 from training.ubjson import read_ubjson
 
 if TYPE_CHECKING:
@@ -71,7 +72,13 @@ class FittedBooster:
 
 
 def fit_boosted(
-    X: Floats, time: Floats, event: Bools, *, parameters: Mapping[str, float | int | str | bool], seed: int
+    X: Floats,
+    time: Floats,
+    event: Bools,
+    *,
+    parameters: Mapping[str, float | int | str | bool],
+    seed: int,
+    strata: NDArray[np.int64] | None = None,
 ) -> FittedBooster:
     """Fit boosted trees.
 
@@ -87,14 +94,18 @@ def fit_boosted(
         ``colsample_bytree``, ``reg_lambda``.
     seed : int
         Of row and column sampling.
+    strata : array of int, shape (n_patients,), optional
+        Numbers of the cohorts that were pooled; risk sets are kept within them (``cox`` only).
 
     Raises
     ------
     FitError
-        If nobody had the event.
+        If nobody had the event, or times of several cohorts are to be accelerated.
     """
     if not event.any():
         raise FitError(f"boosted survival trees need events, but none of the {len(event)} patients had one.")
+    if strata is not None and parameters["objective"] != "cox":
+        raise FitError("accelerated failure times of pooled cohorts have no strata; choose the objective cox.")
     import xgboost
 
     settings = dict(parameters)
@@ -107,9 +118,10 @@ def fit_boosted(
         settings |= {"aft_loss_distribution": "logistic", "aft_loss_distribution_scale": 1.0, "base_score": middle}
     labelled = _labelled(X, time, event, objective)
     booster = xgboost.Booster(settings, [labelled])
+    gradients = None if strata is None else StratifiedGradients.of(time, event, strata)
     # What `xgboost.train` does without callbacks, at less cost a round: the same trees.
     for number in range(rounds):
-        booster.update(labelled, number)
+        booster.update(labelled, number, gradients)
     return FittedBooster(booster, objective, float(_signed_margin(booster, objective, X).mean()))
 
 

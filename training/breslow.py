@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +74,25 @@ def breslow(linear_predictor: Floats, time: Floats, event: Bools) -> BaselineHaz
     with_deaths = deaths > 0
     increments = (deaths[with_deaths] / at_risk[last][with_deaths])[::-1]
     return BaselineHazard(days[with_deaths][::-1], np.cumsum(increments))
+
+
+def breslow_within(
+    linear_predictor: Floats, time: Floats, event: Bools, strata: NDArray[np.str_]
+) -> dict[str, BaselineHazard]:
+    """Estimate the baseline of each cohort of several that were pooled; `strata` names each patient's."""
+    each = {str(name): strata == name for name in np.unique(strata)}
+    return {name: breslow(linear_predictor[m], time[m], event[m]) for name, m in each.items()}
+
+
+def survival_within(
+    baselines: Mapping[str, BaselineHazard], linear_predictor: Floats, days: Floats, strata: NDArray[np.str_]
+) -> Floats:
+    """Return survival by the baseline of each patient's own cohort, shape (n_patients, n_days)."""
+    survival = np.empty((len(linear_predictor), len(days)))
+    for name in np.unique(strata):
+        members = strata == name
+        survival[members] = baselines[str(name)].survival(linear_predictor[members], days)
+    return survival
 
 
 def _last_of_each(descending: Floats) -> tuple[Floats, NDArray[np.intp]]:

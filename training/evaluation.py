@@ -123,6 +123,10 @@ class Judge:
         treating all is worth as much as treating none, 0, so that the figure is what the prediction adds to both. The
         threshold stays the cohort's in all samples.
         """
+        return {name: estimated(values) for name, values in self.figures(linear_predictor, survival).items()}
+
+    def figures(self, linear_predictor: Floats, survival: Floats) -> dict[str, Floats]:
+        """Return the figures of each metric; `linear_predictor` and `survival` as in `metrics`."""
         score = self.integrated_brier(survival)
         separation = royston_sauerbrei_d(linear_predictor, *self.outcome)
         figures = {
@@ -137,7 +141,7 @@ class Judge:
         }
         for months in self.horizons_months:
             figures |= self._at_horizon(linear_predictor, survival, months)
-        return {name: estimated(values) for name, values in figures.items()}
+        return figures
 
     def gain(self, linear_predictor: Floats, baseline: Floats) -> Estimate:
         """Return by how much Harrell's concordance exceeds a baseline's, paired: both on the same samples.
@@ -256,7 +260,7 @@ class Judge:
 
 
 def judge_of(cohort: Cohort, definition: Definition) -> Judge:
-    """Fix how a cohort will be judged, before anything is fitted.
+    """Fix how a cohort will be judged, before anything is fitted; pooled cohorts by `training.pooled_judge`.
 
     Raises
     ------
@@ -264,6 +268,16 @@ def judge_of(cohort: Cohort, definition: Definition) -> Judge:
         If there are too few patients or events for the folds that the definition asks for, or too few are followed for
         any horizon.
     """
+    if cohort.strata is not None:
+        # It is made of judges of this module.
+        from training.pooled_judge import pooled_judge_of  # noqa: PLC0415
+
+        return pooled_judge_of(cohort, definition)
+    return judge_of_one(cohort, definition, str(cohort))
+
+
+def judge_of_one(cohort: Cohort, definition: Definition, called: str) -> Judge:
+    """Fix how one cohort alone will be judged; folds and samples are drawn by what it is called."""
     require_enough(cohort, definition)
     horizon = horizon_days(cohort.time, definition.horizons.minimum_at_risk)
     require_horizon(cohort, horizon)
@@ -271,7 +285,7 @@ def judge_of(cohort: Cohort, definition: Definition) -> Judge:
     resampling = definition.resampling
     folds = [
         stratified_folds(
-            cohort.time, cohort.event, resampling.outer_folds, generator(definition.seed, str(cohort), "outer", repeat)
+            cohort.time, cohort.event, resampling.outer_folds, generator(definition.seed, called, "outer", repeat)
         )
         for repeat in range(resampling.outer_repeats)
     ]
@@ -280,7 +294,7 @@ def judge_of(cohort: Cohort, definition: Definition) -> Judge:
         event=cohort.event,
         folds=np.stack(folds),
         counts=bootstrap_counts(
-            len(cohort.time), resampling.bootstrap, generator(definition.seed, str(cohort), "bootstrap")
+            len(cohort.time), resampling.bootstrap, generator(definition.seed, called, "bootstrap")
         ),
         horizon_days=horizon,
         horizons_months=tuple(m for m in definition.horizons.months if m <= last) or (last,),

@@ -18,6 +18,7 @@ from training.univariate_cox import cox_univariate
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Integers = NDArray[np.int64]
 
 #: Those that may become the model, simplest first: the order breaks ties.
 LEARNERS = ("penalised_cox", "pooled_cox", "boosted")
@@ -74,6 +75,7 @@ class LearnerSetting:
         covariates: tuple[Covariate, ...],
         parameters: Parameters,
         seed: int,
+        strata: Integers | None = None,
     ) -> FittedLearner:
         """Fit the learner on these patients.
 
@@ -88,22 +90,27 @@ class LearnerSetting:
         parameters : mapping
         seed : int
             Only the boosted learners draw from it.
+        strata : array of int, shape (n_patients,), optional
+            Numbers of the cohorts that were pooled: every fit is stratified by them.
         """
         columns = self.columns(covariates, parameters)
         if self.learner == "pooled_cox":
-            return self._lean(X, time, event, columns=columns, covariates=covariates, parameters=parameters)
+            return self._lean(
+                X, time, event, columns=columns, covariates=covariates, parameters=parameters, strata=strata
+            )
         if not len(columns):
             # These patients hold none of the narrower panel's genes, or know no clinical column well enough.
             return FittedLearner(columns, FittedCox(np.zeros(0), np.zeros(0)))
         used = X[:, columns]
         if "objective" in parameters:
             settings = {k: v for k, v in parameters.items() if k not in ("panel", "derived_terms")}
-            return FittedLearner(columns, fit_boosted(used, time, event, parameters=settings, seed=seed))
+            return FittedLearner(columns, fit_boosted(used, time, event, parameters=settings, seed=seed, strata=strata))
         if self.learner == SINGLE_GENE:
-            return _best_single(columns, used, time, event)
+            return _best_single(columns, used, time, event, strata)
         penalty = penalties([covariates[j].kind for j in columns], parameters)
         l1_ratio = float(parameters.get("l1_ratio", 0.0))
-        return FittedLearner(columns, fit_penalised_cox(used, time, event, penalty=penalty, l1_ratio=l1_ratio))
+        fitted = fit_penalised_cox(used, time, event, penalty=penalty, l1_ratio=l1_ratio, strata=strata)
+        return FittedLearner(columns, fitted)
 
     def _lean(
         self,
@@ -114,6 +121,7 @@ class LearnerSetting:
         columns: NDArray[np.intp],
         covariates: tuple[Covariate, ...],
         parameters: Parameters,
+        strata: Integers | None,
     ) -> FittedLearner:
         """Fit a Cox model with the shared linear predictor as one more covariate, and fold it into the genes'."""
         shared = np.array([self.shared.get(c.name, 0.0) if c.kind == "gene" else 0.0 for c in covariates])
@@ -126,6 +134,7 @@ class LearnerSetting:
             event,
             penalty=np.append(penalty, float(parameters["shared_penalty"])),
             l1_ratio=float(parameters["l1_ratio"]),
+            strata=strata,
         )
         weight = float(fitted.coefficients[-1])
         coefficients = weight / spread * shared
@@ -151,10 +160,28 @@ def penalties(kinds: list[str], parameters: Parameters) -> Floats:
     return np.array([float(parameters[own.get(kind, "penalty")]) for kind in kinds], dtype=np.float64)
 
 
-def _best_single(columns: NDArray[np.intp], X: Floats, time: Floats, event: Bools) -> FittedLearner:
+def _best_single(
+    columns: NDArray[np.intp], X: Floats, time: Floats, event: Bools, strata: Integers | None
+) -> FittedLearner:
     """Return the Cox model of the one covariate with the largest Wald statistic."""
-    scan = cox_univariate(X, time, event)
-    strength = np.nan_to_num(np.abs(scan.coefficient / scan.standard_error), nan=-1.0)
+    coefficients, standard_error = _univariate(X, time, event, strata)
+    strength = np.nan_to_num(np.abs(coefficients / standard_error), nan=-1.0)
     best = int(strength.argmax())
-    coefficient = scan.coefficient[best : best + 1] if strength[best] >= 0 else np.zeros(1)
+    coefficient = coefficients[best : best + 1] if strength[best] >= 0 else np.zeros(1)
     return FittedLearner(columns[best : best + 1], FittedCox(coefficient, X[:, best : best + 1].mean(axis=0)))
+
+
+def _univariate(X: Floats, time: Floats, event: Bools, strata: Integers | None) -> tuple[Floats, Floats]:
+    """Return each covariate's coefficient and standard error; of several cohorts the mean by inverse variance.
+
+    That mean is what a stratified model's coefficient comes to where each cohort has events enough to have one.
+    """
+    if strata is None:
+        scan = cox_univariate(X, time, event)
+        return scan.coefficient, scan.standard_error
+    scans = [cox_univariate(X[m], time[m], event[m]) for m in (strata == number for number in np.unique(strata))]
+    weights = np.nan_to_num([scan.standard_error**-2.0 for scan in scans])
+    total = weights.sum(axis=0)
+    sums = np.sum(weights * np.nan_to_num([scan.coefficient for scan in scans]), axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(total > 0, sums / total, np.nan), np.where(total > 0, total**-0.5, np.nan)

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.cohort import SIMULATED_PREFIX
+from features.errors import PrognosisError
 from features.genes import GeneResolver
 from features.panel import Panel
 from features.transform import FeatureState
@@ -27,6 +28,10 @@ from training.survival_bands import Answers, Curves
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+
+class UnknownReferenceError(PrognosisError):
+    """A reference is asked for that the model does not have."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +176,13 @@ class PrognosticModel:
         How far a profile may be from the reference cohort; None in bundles that are older.
     tables : mapping of str to DataFrame
         What the page shows of the cohort, by names of `training.bundle.TABLES`; bundles that are older have none.
+    reference : str
+        Where several cohorts were pooled: which of them scale, gene references, baselines, percentiles, applicability
+        and figures of the cohort are of; empty where none were.
+    references : mapping of str to PrognosticModel
+        The same model on each other cohort that was pooled; empty where none were, and in these models themselves.
+    reference_names : tuple of str
+        All of them, that of the default first; the same in each.
     """
 
     cancer_type: str
@@ -191,6 +203,30 @@ class PrognosticModel:
     kaplan_meier: KaplanMeier | None = None
     applicability: Applicability | None = None
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    reference: str = ""
+    references: Mapping[str, PrognosticModel] = field(default_factory=dict)
+    reference_names: tuple[str, ...] = ()
+
+    def reference_named(self, name: str | None) -> PrognosticModel:
+        """Return the model on the cohort of this name, itself where none is named.
+
+        Raises
+        ------
+        UnknownReferenceError
+            If the model has no such reference.
+        """
+        if name is None or (name and name == self.reference):
+            return self
+        if not self.reference_names:
+            raise UnknownReferenceError(
+                f"{self.name}: was trained on one cohort and has no references to choose among; name no reference."
+            )
+        if name not in self.references:
+            raise UnknownReferenceError(
+                f"{self.name}: has no reference {name!r}; name one of {', '.join(self.reference_names)}, or leave it "
+                "out for the first."
+            )
+        return self.references[name]
 
     @cached_property
     def resolver(self) -> GeneResolver:

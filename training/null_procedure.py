@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from features.clinical_covariates import ClinicalEncoder
 from features.cohort import Cohort
 from features.panel import PANELS, Panel, load_panel
+from features.pooled_cohorts import stratum
 from training.frozen_scores import frozen_scores
 from training.resampling import generator, stratified_folds
-from training.ridge_path import SortedPatients, ridge_path
+from training.ridge_path import ridge_path, sorted_patients
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -82,6 +83,8 @@ class NullData:
     event : array of bool, shape (n_patients,)
     folds : array of int, shape (n_repeats, n_patients)
         Outer folds.
+    strata : array of int, shape (n_patients,), optional
+        Numbers of the cohorts that were pooled: normal scores, folds and risk sets are each cohort's own.
     """
 
     expression: Floats
@@ -89,6 +92,7 @@ class NullData:
     time: Floats
     event: Bools
     folds: NDArray[np.int64]
+    strata: NDArray[np.int64] | None = None
 
     def held_out(self, repeat: int, fold: int) -> Positions:
         """Return the positions of the patients of one outer fold."""
@@ -115,6 +119,8 @@ class SplitCovariates:
         More for a shape than for a straight line.
     scores : array, shape (n_patients, n_genes)
         Normal scores; 0 where missing.
+    strata : array of int, shape (n_patients,), or None
+        As in `NullData`.
     """
 
     n_training: int
@@ -123,6 +129,7 @@ class SplitCovariates:
     clinical: Floats
     clinical_penalties: Floats
     scores: Floats
+    strata: NDArray[np.int64] | None
 
     @classmethod
     def fit(cls, data: NullData, training: Positions, others: Positions, settings: NullSettings) -> SplitCovariates:
@@ -146,7 +153,8 @@ class SplitCovariates:
             event=data.event[rows],
             clinical=encoder.transform(data.clinical.iloc[rows]),
             clinical_penalties=np.where(shapes, settings.shape_penalty, settings.clinical_penalty),
-            scores=frozen_scores(data.expression[training], data.expression[rows]),
+            scores=_scores(data, training, rows),
+            strata=_of_rows(data, rows),
         )
 
     def path(self, genes: GeneSet, penalties: Floats, settings: NullSettings) -> Floats:
@@ -165,8 +173,9 @@ class SplitCovariates:
         distinct = penalties if len(genes.genes) else penalties[:1]
         by_covariate = np.array([[*fixed, *np.repeat(penalty, len(genes.genes))] for penalty in distinct])
         learned = slice(self.n_training)
-        predictors = ridge_path(X[learned], self.time[learned], self.event[learned], by_covariate) @ X.T
-        return np.broadcast_to(predictors, (len(penalties), len(X)))
+        strata = None if self.strata is None else self.strata[learned]
+        path = ridge_path(X[learned], self.time[learned], self.event[learned], by_covariate, strata=strata)
+        return np.broadcast_to(path @ X.T, (len(penalties), len(X)))
 
     def _design(self, genes: GeneSet, settings: NullSettings) -> tuple[Floats, Floats]:
         """Return one model's covariates, shape (n_patients, n_covariates), and the penalties of those before genes."""
@@ -184,8 +193,38 @@ class SplitCovariates:
         return np.asarray((mean - training.mean()) / (spread if spread > 1e-9 else 1.0))
 
 
+def _of_rows(data: NullData, rows: Positions) -> NDArray[np.int64] | None:
+    return None if data.strata is None else data.strata[rows]
+
+
+def _scores(data: NullData, training: Positions, rows: Positions) -> Floats:
+    """Return normal scores of patients, against the training patients of their own cohort."""
+    if data.strata is None:
+        return frozen_scores(data.expression[training], data.expression[rows])
+    scores = np.empty((len(rows), data.expression.shape[1]))
+    for number in np.unique(data.strata):
+        own = data.strata[rows] == number
+        references = data.expression[training[data.strata[training] == number]]
+        scores[own] = frozen_scores(references, data.expression[rows[own]])
+    return scores
+
+
+def _dealt(data: NullData, training: Positions, n_folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the inner fold of each training patient; those of each pooled cohort are dealt by themselves."""
+    if data.strata is None:
+        return stratified_folds(data.time[training], data.event[training], n_folds, rng)
+    folds = np.empty(len(training), dtype=np.int64)
+    for number in np.unique(data.strata):
+        own = training[data.strata[training] == number]
+        folds[data.strata[training] == number] = stratified_folds(data.time[own], data.event[own], n_folds, rng)
+    return folds
+
+
 def eligible_genes(cohort: Cohort, minimum_known_fraction: float) -> tuple[str, ...]:
-    """Return the cohort's genes that vary and are known in enough patients, sorted by name."""
+    """Return the genes that vary and are known in enough patients, of every cohort that was pooled; sorted by name."""
+    if cohort.strata is not None:
+        each = (eligible_genes(stratum(cohort, part.name), minimum_known_fraction) for part in cohort.parts)
+        return tuple(sorted(set.intersection(*map(set, each))))
     values = cohort.expression.to_numpy(np.float64)
     known = np.isfinite(values)
     lowest = np.where(known, values, np.inf).min(axis=0)
@@ -222,7 +261,7 @@ def held_out_linear_predictors(
     held_out = data.held_out(repeat, fold)
     training = np.setdiff1d(np.arange(len(data.time)), held_out)
     rng = generator(seed, "inner folds of the null", repeat, fold)
-    inner = stratified_folds(data.time[training], data.event[training], settings.inner_folds, rng)
+    inner = _dealt(data, training, settings.inner_folds, rng)
     scores = np.zeros((len(sets), len(settings.penalties)))
     for k in range(settings.inner_folds):
         covariates = SplitCovariates.fit(data, training[inner != k], training[inner == k], settings)
@@ -245,9 +284,9 @@ def _cross_validated(covariates: SplitCovariates, sets: list[GeneSet], settings:
     ----------
     Verweij PJM, van Houwelingen HC (1993) doi 10.1002/sim.4780122407
     """
-    n = covariates.n_training
-    whole = SortedPatients.of(covariates.time, covariates.event)
-    part = SortedPatients.of(covariates.time[:n], covariates.event[:n])
+    n, strata = covariates.n_training, covariates.strata
+    whole = sorted_patients(covariates.time, covariates.event, strata)
+    part = sorted_patients(covariates.time[:n], covariates.event[:n], None if strata is None else strata[:n])
     return np.array(
         [
             [

@@ -62,6 +62,32 @@ class PartialLikelihood:
         return np.asarray(backwards[first])
 
 
+@dataclass(frozen=True)
+class StratifiedLikelihood:
+    """The same of several strata, risk sets kept within each: the sum of their likelihoods."""
+
+    parts: tuple[PartialLikelihood, ...]
+
+    def value(self, beta: Floats) -> float:
+        """Return the log partial likelihood."""
+        return sum(part.value(beta) for part in self.parts)
+
+    def derivatives(self, beta: Floats) -> tuple[Floats, Floats]:
+        """Return the gradient and the information."""
+        each = [part.derivatives(beta) for part in self.parts]
+        return np.sum([gradient for gradient, _ in each], axis=0), np.sum([matrix for _, matrix in each], axis=0)
+
+
+def likelihood_of(
+    X: Floats, time: Floats, event: Bools, strata: Integers | None
+) -> PartialLikelihood | StratifiedLikelihood:
+    """Return the likelihood of coefficients, stratified where `strata` numbers each patient's stratum."""
+    if strata is None:
+        return PartialLikelihood.of(X, time, event)
+    each = (strata == number for number in np.unique(strata))
+    return StratifiedLikelihood(tuple(PartialLikelihood.of(X[m], time[m], event[m]) for m in each))
+
+
 @dataclass(frozen=True, eq=False)
 class StratifiedOutcome:
     """What happened to patients, risk sets kept within strata (folds, say).

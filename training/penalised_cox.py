@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import PrognosisError
-from training.partial_likelihood import PartialLikelihood
+from training.partial_likelihood import PartialLikelihood, StratifiedLikelihood, likelihood_of
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -47,7 +47,15 @@ class FittedCox:
         return np.asarray(terms.sum(axis=1), dtype=np.float64)
 
 
-def fit_penalised_cox(X: Floats, time: Floats, event: Bools, *, penalty: Floats, l1_ratio: float) -> FittedCox:
+def fit_penalised_cox(
+    X: Floats,
+    time: Floats,
+    event: Bools,
+    *,
+    penalty: Floats,
+    l1_ratio: float,
+    strata: NDArray[np.int64] | None = None,
+) -> FittedCox:
     r"""Maximise the penalised partial likelihood (Breslow's for ties).
 
     .. math::
@@ -65,6 +73,8 @@ def fit_penalised_cox(X: Floats, time: Floats, event: Bools, *, penalty: Floats,
         :math:`\lambda_j`, per patient, as in R's glmnet.
     l1_ratio : float
         :math:`\rho`: 0 is ridge, 1 the lasso.
+    strata : array of int, shape (n_patients,), optional
+        Numbers of the cohorts that were pooled: the likelihood is the sum of theirs, each with a baseline of its own.
 
     Raises
     ------
@@ -79,16 +89,19 @@ def fit_penalised_cox(X: Floats, time: Floats, event: Bools, *, penalty: Floats,
         raise FitError(f"a Cox model needs events, but none of the {len(event)} patients had one.")
     means = X.mean(axis=0)
     if l1_ratio == 0:
-        return FittedCox(_ridge(X - means, time, event, len(time) * penalty), means)
+        likelihood = likelihood_of(X - means, time, event, strata)
+        return FittedCox(_ridge(likelihood, X - means, len(time) * penalty), means)
     # Imported late: what scores needs the fitted model alone, and its start is not to wait for Coxnet's package.
-    from training.elastic_net import elastic_net  # noqa: PLC0415
+    from training.elastic_net import elastic_net, stratified_elastic_net  # noqa: PLC0415
 
-    return FittedCox(elastic_net(X, time, event, penalty=penalty, l1_ratio=l1_ratio), means)
+    if strata is None:
+        return FittedCox(elastic_net(X, time, event, penalty=penalty, l1_ratio=l1_ratio), means)
+    likelihood = likelihood_of(X - means, time, event, strata)
+    return FittedCox(stratified_elastic_net(likelihood, X - means, penalty=penalty, l1_ratio=l1_ratio), means)
 
 
-def _ridge(X: Floats, time: Floats, event: Bools, penalty: Floats) -> Floats:
+def _ridge(likelihood: PartialLikelihood | StratifiedLikelihood, X: Floats, penalty: Floats) -> Floats:
     """Newton's method with step halving, on centred covariates; `penalty` on the scale of the log-likelihood."""
-    likelihood = PartialLikelihood.of(X, time, event)
     beta = np.zeros(X.shape[1])
     value = likelihood.value(beta)
     for _ in range(NEWTON_STEPS):
@@ -102,7 +115,7 @@ def _ridge(X: Floats, time: Floats, event: Bools, penalty: Floats) -> Floats:
 
 
 def _improved(
-    likelihood: PartialLikelihood, penalty: Floats, beta: Floats, step: Floats, value: float
+    likelihood: PartialLikelihood | StratifiedLikelihood, penalty: Floats, beta: Floats, step: Floats, value: float
 ) -> tuple[Floats, float, float]:
     """Return the step's end, halved until the penalised likelihood does not fall, its gain and its value."""
     for halvings in range(30):

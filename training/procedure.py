@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from features.cohort import Cohort
 from features.panel import Panel
-from features.transform import FeatureState
+from features.pooled_features import Features
 from training.averaging import bootstrapped_weights, tempered_weights
 from training.blend import Blend, FittedLearner, blended
-from training.breslow import BaselineHazard, breslow
+from training.breslow import BaselineHazard, breslow, breslow_within, survival_within
 from training.checkpoints import Checkpoints
 from training.definition import Definition, LearnerDefinition
 from training.learners import CLINICAL_BASELINES, LEARNERS, SINGLE_GENE, LearnerSetting
@@ -60,12 +60,12 @@ class FittedProcedure:
     Parameters
     ----------
     learner : str
-    features : FeatureState
+    features : FeatureState or PooledFeatures
     fitted : FittedLearner or Blend
     slope : float
         Calibration slope on out-of-fold linear predictors, not below 0; multiplies the learner's own.
     baseline : BaselineHazard
-        Breslow's, on the recalibrated out-of-fold linear predictors.
+        Breslow's, on the recalibrated out-of-fold linear predictors; of pooled cohorts the first one's.
     out_of_fold : array, shape (n_training_patients,)
         The recalibrated inner out-of-fold linear predictors.
     tuning : Tuning or None
@@ -75,11 +75,15 @@ class FittedProcedure:
     recipe : tuple of Ingredient
         The fits whose weighted sum `fitted` is.
     weights : mapping of str to float
+        For ``auto``: what each learner counts.
+    baselines : mapping of str to BaselineHazard
+        Of each cohort of several that were pooled; empty for one alone.
+    weights : mapping of str to float
         For ``auto``: the weight of each learner, of sum 1.
     """
 
     learner: str
-    features: FeatureState
+    features: Features
     fitted: FittedLearner | Blend
     slope: float
     baseline: BaselineHazard
@@ -88,10 +92,17 @@ class FittedProcedure:
     recalibration_folds: Floats
     recipe: tuple[Ingredient, ...]
     weights: Mapping[str, float] = field(default_factory=dict)
+    baselines: Mapping[str, BaselineHazard] = field(default_factory=dict)
 
     def linear_predictor(self, cohort: Cohort) -> Floats:
         """Return the recalibrated log relative hazard of each patient, shape (n_patients,); higher is worse."""
-        return self.slope * self.fitted.linear_predictor(self.features.transform(cohort.expression, cohort.clinical))
+        return self.slope * self.fitted.linear_predictor(self.features.of(cohort))
+
+    def survival(self, cohort: Cohort, linear_predictor: Floats, days: Floats) -> Floats:
+        """Return survival, shape (n_patients, n_days), by the baseline of each patient's own cohort."""
+        if cohort.strata is None:
+            return self.baseline.survival(linear_predictor, days)
+        return survival_within(self.baselines, linear_predictor, days, cohort.strata)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +189,17 @@ def searched(definition: Definition, learner: str, variant: str) -> LearnerDefin
     return chosen.without(*CLINICAL_PARAMETERS) if variant == "genes_only" else chosen
 
 
+def knows_aft(space: LearnerDefinition) -> bool:
+    """Whether a learner's definition has accelerated failure times as its default, or among what is searched."""
+    choices = space.search.get("objective")
+    return space.default.get("objective") == "aft" or (choices is not None and "aft" in choices)
+
+
+def for_pooled_cohorts(space: LearnerDefinition) -> LearnerDefinition:
+    """Return a learner's definition without accelerated failure times, which know no strata."""
+    return space.at(objective="cox") if knows_aft(space) else space
+
+
 @dataclass(frozen=True, eq=False)
 class _Study:
     """One learner on one set of training patients."""
@@ -186,7 +208,7 @@ class _Study:
     definition: Definition
     splits: Splits
     others: Splits
-    features: FeatureState
+    features: Features
     seed: int
 
     @property
@@ -197,6 +219,8 @@ class _Study:
         """Tune, weigh the trials, and fit their average on all patients."""
         learner, variant = self.setting.learner, self.setting.variant
         space = searched(self.definition, learner, variant)
+        if self.splits.cohort.strata is not None:
+            space = for_pooled_cohorts(space)
         tuning = tune(
             self._folds,
             space,
@@ -233,17 +257,18 @@ class _Study:
     def _fit(self, parameters: Parameters) -> FittedLearner:
         cohort = self.splits.cohort
         return self.setting.fit(
-            self.features.transform(cohort.expression, cohort.clinical),
+            self.features.of(cohort),
             cohort.time,
             cohort.event,
             covariates=self.features.covariates,
             parameters=parameters,
             seed=self._trees,
+            strata=cohort.stratum_numbers,
         )
 
 
 def _weighed(
-    name: str, members: Mapping[str, _Learned], features: FeatureState, splits: Splits, definition: Definition
+    name: str, members: Mapping[str, _Learned], features: Features, splits: Splits, definition: Definition
 ) -> FittedProcedure:
     """Return the members' weighted sum, each first brought to the scale on which it predicts best."""
     slopes = {learner: splits.outcome.slope(each.tuning_folds) for learner, each in members.items()}
@@ -266,34 +291,54 @@ def _weighed(
 
 def _recalibrated(
     learner: str,
-    features: FeatureState,
+    features: Features,
     learned: _Learned,
     cohort: Cohort,
     *,
     weights: Mapping[str, float] | None = None,
 ) -> FittedProcedure:
     folds = learned.recalibration_folds
-    slope = calibration_slope(folds, cohort.time, cohort.event)
+    slope = calibration_slope(folds, cohort.time, cohort.event, cohort.stratum_numbers)
+    baselines = _baselines(slope * folds, cohort)
     return FittedProcedure(
         learner=learner,
         features=features,
         fitted=learned.fitted,
         slope=slope,
-        baseline=breslow(slope * folds, cohort.time, cohort.event),
+        baseline=next(iter(baselines.values()), None) or breslow(slope * folds, cohort.time, cohort.event),
         out_of_fold=slope * folds,
         tuning=learned.tuning,
         recalibration_folds=folds,
         recipe=learned.recipe,
         weights=weights or {},
+        baselines=baselines,
     )
 
 
-def calibration_slope(linear_predictor: Floats, time: Floats, event: Bools) -> float:
+def _baselines(linear_predictor: Floats, cohort: Cohort) -> dict[str, BaselineHazard]:
+    if cohort.strata is None:
+        return {}
+    found = breslow_within(linear_predictor, cohort.time, cohort.event, cohort.strata)
+    return {part.name: found[part.name] for part in cohort.parts if part.name in found}
+
+
+def calibration_slope(
+    linear_predictor: Floats, time: Floats, event: Bools, strata: NDArray[np.int64] | None = None
+) -> float:
     """Return the Cox coefficient of out-of-fold linear predictors, 0 where it is negative or nothing varies.
+
+    Parameters
+    ----------
+    linear_predictor : array, shape (n_patients,)
+    time : array, shape (n_patients,)
+    event : array of bool, shape (n_patients,)
+    strata : array of int, shape (n_patients,), optional
+        Numbers of the cohorts that were pooled; risk sets are kept within them.
 
     Notes
     -----
     A negative slope says that the predictors are worse than chance: turning them around would choose the
     direction on the outcome, so they count for nothing instead.
     """
-    return StratifiedOutcome.of(time, event, np.zeros(len(time), dtype=np.int64)).slope(linear_predictor)
+    within = np.zeros(len(time), dtype=np.int64) if strata is None else strata
+    return StratifiedOutcome.of(time, event, within).slope(linear_predictor)

@@ -108,7 +108,12 @@ def proliferation_comparison(
         unknown = Estimate(float("nan"), float("nan"), float("nan"))
         return ProliferationComparison(len(genes), genes, unknown, unknown, unknown, reason)
     data = NullData(
-        cohort.expression[[*genes, *ours]].to_numpy(np.float64), cohort.clinical, judge.time, judge.event, judge.folds
+        cohort.expression[[*genes, *ours]].to_numpy(np.float64),
+        cohort.clinical,
+        judge.time,
+        judge.event,
+        judge.folds,
+        cohort.stratum_numbers,
     )
     adjusted_for, of_panel = np.split(np.arange(data.expression.shape[1]), [len(genes)])
     sets = [GeneSet(of_panel[:0], adjusted_for), GeneSet(of_panel, adjusted_for)]

@@ -144,7 +144,9 @@ def universe(n_genes: int) -> str:
     return f"the cohort's {n_genes:,} other genes: {kind}"
 
 
-def concordant_pairs(linear_predictors: Floats, time: Floats, event: Bools) -> tuple[Floats, int]:
+def concordant_pairs(
+    linear_predictors: Floats, time: Floats, event: Bools, strata: NDArray[np.int64] | None = None
+) -> tuple[Floats, int]:
     """Return Harrell's concordant pairs of each linear predictor, equal ones counted half, and the comparable pairs.
 
     Parameters
@@ -153,8 +155,12 @@ def concordant_pairs(linear_predictors: Floats, time: Floats, event: Bools) -> t
         Higher is worse.
     time, event : arrays, shape (n_patients,)
         As in `training.concordance.harrell_pairs`.
+    strata : array of int, shape (n_patients,), optional
+        Numbers of the cohorts that were pooled; patients of two are not compared.
     """
     outlived = (time[:, None] < time[None, :]) | ((time[:, None] == time[None, :]) & ~event[None, :])
+    if strata is not None:
+        outlived &= strata[:, None] == strata[None, :]
     earlier, later = np.nonzero(event[:, None] & outlived)
     differences = (eta[earlier] - eta[later] for eta in linear_predictors)
     return np.array([np.sum(d > 0) + np.sum(d == 0) / 2 for d in differences], dtype=np.float64), len(earlier)
@@ -173,7 +179,12 @@ def _not_assessable(n_ours: int, n_others: int, panel: Panel) -> str | None:
 
 def _data(cohort: Cohort, judge: Judge, genes: list[str]) -> NullData:
     return NullData(
-        cohort.expression[genes].to_numpy(np.float64), cohort.clinical, judge.time, judge.event, judge.folds
+        cohort.expression[genes].to_numpy(np.float64),
+        cohort.clinical,
+        judge.time,
+        judge.event,
+        judge.folds,
+        cohort.stratum_numbers,
     )
 
 
@@ -215,7 +226,7 @@ def _averaged(data: NullData, concordant: dict[Split, Floats]) -> Floats:
     by_repeat = []
     for repeat, labels in enumerate(data.folds):
         members = [data.held_out(repeat, fold) for fold in range(labels.max() + 1)]
-        comparable = sum(concordant_pairs(np.empty((0, len(m))), data.time[m], data.event[m])[1] for m in members)
+        comparable = sum(_concordant(data, np.empty((0, len(m))), m)[1] for m in members)
         total = np.sum([concordant[repeat, fold] for fold in range(len(members))], axis=0)
         by_repeat.append(total / comparable)
     return np.asarray(np.mean(by_repeat, axis=0), dtype=np.float64)
@@ -235,8 +246,13 @@ def _perform(null: _Null, split: Split) -> tuple[Split, dict[str, float]]:
             null.data, list(null.sets.values()), null.settings, repeat=repeat, fold=fold, seed=null.seed
         )
     members = null.data.held_out(repeat, fold)
-    pairs, _ = concordant_pairs(predictors, null.data.time[members], null.data.event[members])
+    pairs, _ = _concordant(null.data, predictors, members)
     return split, dict(zip(null.sets, pairs.tolist(), strict=True))
+
+
+def _concordant(data: NullData, linear_predictors: Floats, members: NDArray[np.intp]) -> tuple[Floats, int]:
+    strata = None if data.strata is None else data.strata[members]
+    return concordant_pairs(linear_predictors, data.time[members], data.event[members], strata)
 
 
 def _key(split: Split, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import joblib
@@ -13,10 +13,10 @@ from threadpoolctl import threadpool_limits
 from features.cohort import Cohort
 from training.blend import Blend, FittedLearner, blended
 from training.boosted import FittedBooster
-from training.breslow import BaselineHazard, breslow
+from training.breslow import BaselineHazard, breslow, breslow_within
 from training.definition import ReplicatesDefinition
 from training.learners import penalties
-from training.partial_likelihood import PartialLikelihood
+from training.partial_likelihood import likelihood_of
 from training.penalised_cox import FitError, FittedCox
 from training.procedure import FittedProcedure, Ingredient, calibration_slope
 from training.replicates import Replicates
@@ -28,6 +28,9 @@ Positions = NDArray[np.intp]
 
 #: Replicates that a worker makes at a time.
 CHUNK = 5
+
+#: By which the baseline of one cohort alone is known among a replicate's.
+ALONE = ""
 
 type Progress = Callable[[str, int, int], None]
 
@@ -87,11 +90,47 @@ def refit(
 
     Efron B. Censored data and the bootstrap. J Am Stat Assoc 1981;76:312-319. doi:10.1080/01621459.1981.10477650
     """
+    found = refit_by_cohort(
+        procedure, cohort, settings, seed=seed, workers=workers, progress=progress, prior_scale=prior_scale
+    )
+    return found.get(ALONE)
+
+
+def refit_by_cohort(
+    procedure: FittedProcedure,
+    cohort: Cohort,
+    settings: ReplicatesDefinition,
+    *,
+    seed: int,
+    workers: int,
+    progress: Progress | None = None,
+    prior_scale: float = 1.0,
+) -> dict[str, Replicates]:
+    """Refit as `refit` does, and return the replicates with the baselines of each cohort that was pooled.
+
+    Parameters
+    ----------
+    procedure, cohort, settings, seed, workers, progress, prior_scale
+        As in `refit`. Of pooled cohorts, patients are drawn within each.
+
+    Returns
+    -------
+    dict of str to Replicates
+        By the cohorts' names; `ALONE` where none were pooled; empty where no replicates are wanted.
+    """
     if not settings.cox:
-        return None
-    X = procedure.features.transform(cohort.expression, cohort.clinical)
+        return {}
     # Without the study, which a worker has no use for.
-    source = _Source(replace(procedure, tuning=None), X, cohort.time, cohort.event, settings.boosted, seed, prior_scale)
+    source = _Source(
+        replace(procedure, tuning=None),
+        procedure.features.of(cohort),
+        cohort.time,
+        cohort.event,
+        settings.boosted,
+        seed,
+        prior_scale,
+        cohort.strata,
+    )
     chunks = [range(start, min(start + CHUNK, settings.cox)) for start in range(0, settings.cox, CHUNK)]
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator", max_nbytes=None)
     drawn: list[_Replicate] = []
@@ -99,7 +138,7 @@ def refit(
         drawn += found
         if progress is not None:
             progress(f"{cohort} replicates", len(drawn), settings.cox)
-    return _collected(source, drawn)
+    return {name: _collected(source, drawn, name) for name in source.baselines}
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +152,23 @@ class _Source:
     n_boosted: int
     seed: int
     prior_scale: float
+    strata: NDArray[np.str_] | None = None
+
+    @property
+    def baselines(self) -> Mapping[str, BaselineHazard]:
+        """The model's own, by cohort."""
+        return self.procedure.baselines or {ALONE: self.procedure.baseline}
+
+    def numbers(self, rows: Positions) -> NDArray[np.int64] | None:
+        """Return the numbers of these patients' cohorts, None where none were pooled."""
+        return None if self.strata is None else np.unique(self.strata[rows], return_inverse=True)[1].astype(np.int64)
+
+    def sample(self, rng: np.random.Generator) -> Positions:
+        """Draw patients with replacement, of pooled cohorts within each."""
+        if self.strata is None:
+            return np.sort(rng.integers(len(self.time), size=len(self.time)))
+        members = [np.flatnonzero(self.strata == name) for name in self.baselines]
+        return np.sort(np.concatenate([each[rng.integers(len(each), size=len(each))] for each in members]))
 
     @property
     def cox(self) -> FittedLearner:
@@ -131,7 +187,7 @@ class _Replicate:
 
     slope: float
     coefficients: Floats
-    log_baseline: Floats
+    log_baselines: Mapping[str, Floats]
     trees: Trees | None
     redrawn: int
 
@@ -147,20 +203,22 @@ def _replicate(source: _Source, number: int) -> _Replicate:
     attempt = 0
     while True:
         rng = generator(source.seed, number, attempt)
-        rows = np.sort(rng.integers(len(source.time), size=len(source.time)))
+        rows = source.sample(rng)
         prior = source.prior_scale * rng.standard_normal((source.X.shape[1],))
         try:
             fitted = _fit(source, rows, number, prior)
         except FitError:
             attempt += 1
             continue
-        slope, log_baseline = _recalibrated(source, rows)
+        slope, log_baselines = _recalibrated(source, rows)
         coefficients, trees = _aligned(source.cox, fitted), _trees(source, fitted, number)
-        return _Replicate(slope, coefficients, log_baseline, trees, redrawn=attempt)
+        return _Replicate(slope, coefficients, log_baselines, trees, redrawn=attempt)
 
 
 def _fit(source: _Source, rows: Positions, number: int, prior: Floats) -> list[tuple[float, FittedLearner]]:
     wanted = [i for i in source.procedure.recipe if i.weight and (number < source.n_boosted or not _grows_trees(i))]
+    if source.strata is not None and set(source.strata[rows][source.event[rows]].tolist()) != set(source.baselines):
+        raise FitError("nobody of a cohort in the sample had the event")
     if not source.event[rows].any():
         raise FitError("nobody in the sample had the event")
     return [(each.weight, _moved(each, source, rows, _fitted(each, source, rows, number), prior)) for each in wanted]
@@ -175,7 +233,8 @@ def _moved(
     covariates = source.procedure.features.covariates
     own = ingredient.setting.columns(covariates, ingredient.parameters)
     penalty = len(rows) * penalties([covariates[j].kind for j in own], ingredient.parameters)
-    likelihood = PartialLikelihood.of(source.X[rows][:, fitted.columns], source.time[rows], source.event[rows])
+    X = source.X[rows][:, fitted.columns]
+    likelihood = likelihood_of(X, source.time[rows], source.event[rows], source.numbers(rows))
     information = likelihood.derivatives(fitted.predictor.coefficients)[1]
     at = np.searchsorted(fitted.columns, own)
     step = np.linalg.solve(information[np.ix_(at, at)] + np.diag(penalty), np.sqrt(penalty) * prior[own])
@@ -197,6 +256,7 @@ def _fitted(ingredient: Ingredient, source: _Source, rows: Positions, number: in
         parameters=ingredient.parameters,
         # What trees draw is of the procedure, too: it varies with the sample.
         seed=derived_seed(ingredient.seed, number),
+        strata=source.numbers(rows),
     )
 
 
@@ -228,11 +288,15 @@ def _trees(source: _Source, fitted: list[tuple[float, FittedLearner]], number: i
     return in_one_group(parts, float(uncentred.margins(source.X).mean()))
 
 
-def _recalibrated(source: _Source, rows: Positions) -> tuple[float, Floats]:
-    """Return a sample's slope, and its log cumulative baseline hazard at the days of the model's."""
+def _recalibrated(source: _Source, rows: Positions) -> tuple[float, dict[str, Floats]]:
+    """Return a sample's slope, and its log cumulative baseline hazards at the days of the model's."""
     folds, time, event = source.procedure.recalibration_folds[rows], source.time[rows], source.event[rows]
-    slope = calibration_slope(folds, time, event)
-    return slope, log_hazard_at(breslow(slope * folds, time, event), source.procedure.baseline.days)
+    slope = calibration_slope(folds, time, event, source.numbers(rows))
+    if source.strata is None:
+        found = {ALONE: breslow(slope * folds, time, event)}
+    else:
+        found = breslow_within(slope * folds, time, event, source.strata[rows])
+    return slope, {name: log_hazard_at(found[name], own.days) for name, own in source.baselines.items()}
 
 
 def log_hazard_at(baseline: BaselineHazard, days: Floats) -> Floats:
@@ -241,7 +305,7 @@ def log_hazard_at(baseline: BaselineHazard, days: Floats) -> Floats:
     return np.asarray(np.log(np.where(hazard > 0, hazard, baseline.cumulative_hazard[0] / 2)))
 
 
-def _collected(source: _Source, drawn: list[_Replicate]) -> Replicates:
+def _collected(source: _Source, drawn: list[_Replicate], name: str) -> Replicates:
     cox, trees = source.cox, list(_grown(drawn))
     assert isinstance(cox.predictor, FittedCox)  # noqa: S101
     return Replicates(
@@ -249,7 +313,7 @@ def _collected(source: _Source, drawn: list[_Replicate]) -> Replicates:
         columns=cox.columns,
         means=cox.predictor.means,
         coefficients=np.array([each.coefficients for each in drawn]).reshape(len(drawn), len(cox.columns)),
-        log_baseline=np.array([each.log_baseline for each in drawn]),
+        log_baseline=np.array([each.log_baselines[name] for each in drawn]),
         trees=side_by_side(trees) if trees else None,
         redrawn=sum(each.redrawn for each in drawn),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 import pandas as pd
@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from features.cohort import Cohort
 from features.panel import Panel
+from features.pooled_features import Features, PooledFeatures
 from features.transform import Covariate
 from training.checkpoints import Checkpoints
 from training.definition import Definition
 from training.diagnostics import Diagnostics, diagnose
 from training.evaluation import Judge
+from training.follow_up import events_per_parameter
 from training.judgement_tables import (
     decision_curve_table,
     paired_differences,
@@ -23,9 +25,10 @@ from training.judgement_tables import (
     time_dependent_auc_table,
 )
 from training.learners import LearnerSetting
-from training.model import PrognosticModel
+from training.model import PrognosticModel, Variant
 from training.null_procedure import NullSettings
 from training.penalised_cox import FittedCox
+from training.pooled_judge import PooledJudge, by_cohort_table, heterogeneity_table
 from training.proliferation import proliferation_comparison
 from training.random_signatures import random_signatures
 from training.resampling import derived_seed, generator
@@ -127,22 +130,25 @@ def diagnostics_of(
         With the panel's genes only.
     judge : Judge
     model : PrognosticModel
+        Where several cohorts were pooled, hazards and influence are tested among the patients of its reference.
     definition : Definition
     reported, tuned : Evaluation
         The whole procedure's, and the penalised Cox's, whose selection of genes is repeated.
     """
     variant = model.variants.get("clinical") or model.variants["genes_only"]
-    X = variant.features.transform(cohort.expression, cohort.clinical)
+    X = _features(model, variant).of(cohort)
+    # Baseline hazards of several cohorts differ, which a test of one would take for hazards that are not proportional.
+    of_reference = slice(None) if cohort.strata is None else np.flatnonzero(cohort.strata == model.reference)
     covariates = variant.features.covariates
     straight = [j for j, c in enumerate(covariates) if c.kind == "clinical"]
     trial = _selecting(tuned)
     setting = LearnerSetting("penalised_cox", "clinical" if variant.clinical else "genes_only", model.panel)
     genes = [j for j in setting.columns(covariates, trial.parameters) if covariates[j].kind == "gene"] if trial else []
-    return diagnose(
-        time=judge.time,
-        event=judge.event,
-        linear_predictor=reported.linear_predictor.mean(axis=0),
-        clinical=pd.DataFrame(X[:, straight], columns=[covariates[j].name for j in straight]),
+    found = diagnose(
+        time=judge.time[of_reference],
+        event=judge.event[of_reference],
+        linear_predictor=reported.linear_predictor.mean(axis=0)[of_reference],
+        clinical=pd.DataFrame(X[of_reference][:, straight], columns=[covariates[j].name for j in straight]),
         n_parameters=len(covariates),
         horizons_days=[horizon_day(months) for months in model.horizons_months],
         cancer_type=cohort.cancer_type,
@@ -150,6 +156,16 @@ def diagnostics_of(
         stability=_stability(X, cohort, covariates, setting, trial, genes, seed=definition.seed) if trial else None,
         covariates=[covariates[j].name for j in genes],
     )
+    return replace(found, events_per_parameter=events_per_parameter(cohort.n_events, len(covariates)))
+
+
+def _features(model: PrognosticModel, variant: Variant) -> Features:
+    """Return the feature state of all cohorts that the model was trained on."""
+    if not model.reference:
+        return variant.features
+    name = "clinical" if "clinical" in model.variants else "genes_only"
+    views = {each: model.reference_named(each).variants[name].features for each in model.reference_names}
+    return PooledFeatures(views)
 
 
 def _stability(  # noqa: PLR0917
@@ -166,13 +182,20 @@ def _stability(  # noqa: PLR0917
 
     The feature state and the trial's parameters are those of all patients: what varies is who they are.
     """
+    strata = cohort.stratum_numbers
 
     def select(sample: NDArray[np.int64]) -> Floats:
         event = cohort.event[sample]
         coefficients = np.zeros(len(covariates))
         if event.any():
             fitted = setting.fit(
-                X[sample], cohort.time[sample], event, covariates=covariates, parameters=trial.parameters, seed=0
+                X[sample],
+                cohort.time[sample],
+                event,
+                covariates=covariates,
+                parameters=trial.parameters,
+                seed=0,
+                strata=None if strata is None else strata[sample],
             )
             assert isinstance(fitted.predictor, FittedCox)  # noqa: S101
             coefficients[fitted.columns] = fitted.predictor.coefficients
@@ -199,6 +222,11 @@ def tables_of(
         "decision_curve": decision_curve_table(judge, {k: e.survival for k, e in shown.items()}),
         "subgroups": subgroup_table(judge, cohort.clinical, reported.linear_predictor, reported.survival),
     }
+    if isinstance(judge, PooledJudge):
+        by_cohort = by_cohort_table(
+            judge, {k: e.linear_predictor for k, e in shown.items()}, {k: e.survival for k, e in shown.items()}
+        )
+        tables |= {"by_cohort": by_cohort, "heterogeneity": heterogeneity_table(by_cohort)}
     if "clinical_only" in ranked:
         tables["beyond_clinical_only"] = paired_differences(judge, ranked, "clinical_only")
     return tables

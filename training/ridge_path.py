@@ -68,14 +68,64 @@ class SortedPatients:
         """
         shifted = eta - eta.max()
         hazard = np.exp(shifted)
-        at_risk = hazard.cumsum()[self.ends]
+        at_risk = self.at_risk(hazard)
         return float(self.event @ shifted - self.deaths @ np.log(at_risk)), hazard, at_risk
+
+    def at_risk(self, values: Floats) -> Floats:
+        """Return the sums over those at risk on each day, shape (..., n_days), of values of shape (..., n_patients)."""
+        return np.asarray(values.cumsum(axis=-1)[..., self.ends])
 
     def cumulative_hazard(self, at_risk: Floats) -> Floats:
         """Return the baseline hazard accumulated up to each patient's day."""
         accumulated = np.zeros(len(at_risk) + 1)
         (self.deaths / at_risk)[::-1].cumsum(out=accumulated[-2::-1])
         return accumulated[self.since]
+
+
+@dataclass(frozen=True)
+class StratifiedPatients(SortedPatients):
+    """The same of cohorts that were pooled, one after the other: nobody of one is at risk in another.
+
+    Parameters
+    ----------
+    parts : tuple of SortedPatients
+        The cohorts; every other array is theirs put together, positions counted from the first cohort's first patient.
+    """
+
+    parts: tuple[SortedPatients, ...] = ()
+
+    @classmethod
+    def within(cls, time: Floats, event: Bools, strata: NDArray[np.int64]) -> StratifiedPatients:
+        """Sort the patients of each stratum; `strata` numbers each one's."""
+        members = [np.flatnonzero(strata == number) for number in np.unique(strata)]
+        parts = tuple(SortedPatients.of(time[m], event[m]) for m in members)
+        before = np.cumsum([0, *(len(m) for m in members[:-1])])
+        days = np.cumsum([0, *(len(part.ends) for part in parts[:-1])])
+        return cls(
+            order=np.concatenate([m[part.order] for m, part in zip(members, parts, strict=True)]),
+            event=np.concatenate([part.event for part in parts]),
+            ends=np.concatenate([part.ends + start for part, start in zip(parts, before, strict=True)]),
+            deaths=np.concatenate([part.deaths for part in parts]),
+            since=np.concatenate([part.since + start for part, start in zip(parts, days, strict=True)]),
+            parts=parts,
+        )
+
+    def at_risk(self, values: Floats) -> Floats:
+        """Return the sums over those of the same stratum at risk on each day."""
+        splits = np.cumsum([len(part.order) for part in self.parts[:-1]])
+        each = zip(self.parts, np.split(values, splits, axis=-1), strict=True)
+        return np.concatenate([part.at_risk(own) for part, own in each], axis=-1)
+
+    def cumulative_hazard(self, at_risk: Floats) -> Floats:
+        """Return each stratum's baseline hazard accumulated up to each patient's day."""
+        splits = np.cumsum([len(part.ends) for part in self.parts[:-1]])
+        each = zip(self.parts, np.split(at_risk, splits), strict=True)
+        return np.concatenate([part.cumulative_hazard(own) for part, own in each])
+
+
+def sorted_patients(time: Floats, event: Bools, strata: NDArray[np.int64] | None) -> SortedPatients:
+    """Sort the patients, within their strata where `strata` numbers these."""
+    return SortedPatients.of(time, event) if strata is None else StratifiedPatients.within(time, event, strata)
 
 
 @dataclass(frozen=True)
@@ -110,13 +160,15 @@ class _Problem:
         patients = self.patients
         weight = point.hazard * patients.cumulative_hazard(point.at_risk)
         # Along a row the sums are quick; down a column they would take longer than all the rest.
-        sums = (point.hazard * self.rows).cumsum(axis=1)[:, patients.ends]
+        sums = patients.at_risk(point.hazard * self.rows)
         means = sums * (np.sqrt(patients.deaths) / point.at_risk)
         rooted = np.sqrt(weight) * self.rows
         return np.asarray(rooted @ rooted.T - means @ means.T)
 
 
-def ridge_path(X: Floats, time: Floats, event: Bools, penalties: Floats) -> Floats:
+def ridge_path(
+    X: Floats, time: Floats, event: Bools, penalties: Floats, *, strata: NDArray[np.int64] | None = None
+) -> Floats:
     r"""Maximise Breslow's partial likelihood under one ridge penalty after another.
 
     .. math:: \frac{1}{n} \log L(\beta) - \sum_j \frac{\lambda_j}{2} \beta_j^2
@@ -130,6 +182,8 @@ def ridge_path(X: Floats, time: Floats, event: Bools, penalties: Floats) -> Floa
     event : array of bool, shape (n_patients,)
     penalties : array, shape (n_penalties, n_covariates)
         :math:`\lambda`, positive; best from the strongest down, as each fit starts from the one before.
+    strata : array of int, shape (n_patients,), optional
+        Numbers of the cohorts that were pooled; risk sets are kept within them.
 
     Returns
     -------
@@ -149,7 +203,7 @@ def ridge_path(X: Floats, time: Floats, event: Bools, penalties: Floats) -> Floa
     """
     if not event.any():
         raise FitError(f"a Cox model needs events, but none of the {len(event)} patients had one.")
-    patients = SortedPatients.of(time, event)
+    patients = sorted_patients(time, event, strata)
     rows = np.ascontiguousarray(X[patients.order].T)
     beta, information = np.zeros(len(rows)), None
     path = np.empty(penalties.shape)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.cohort import Cohort
 from features.panel import Panel
-from features.transform import FeatureState, fit_fold_features
+from features.pooled_features import Features, features_within
 from training.partial_likelihood import StratifiedOutcome
 from training.resampling import stratified_folds
 
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 class Split:
     """One inner fold."""
 
-    features: FeatureState
+    features: Features
     train: NDArray[np.intp]
     test: NDArray[np.intp]
     X_train: Floats
@@ -46,7 +46,8 @@ class Splits:
         The training patients.
     each : tuple of Split
     outcome : StratifiedOutcome
-        Risk sets kept within folds, as the predictions of different folds come from different fits.
+        Risk sets kept within folds, as the predictions of different folds come from different fits, and within the
+        cohorts that were pooled.
     """
 
     cohort: Cohort
@@ -84,6 +85,7 @@ class Splits:
     def _fitted(
         self, split: Split, setting: LearnerSetting, parameters: Parameters, seed: int
     ) -> FittedLearner | Blend:
+        strata = self.cohort.stratum_numbers
         return setting.fit(
             split.X_train,
             self.cohort.time[split.train],
@@ -91,34 +93,43 @@ class Splits:
             covariates=split.features.covariates,
             parameters=parameters,
             seed=seed,
+            strata=None if strata is None else strata[split.train],
         )
 
 
 def inner_splits(cohort: Cohort, panel: Panel, definition: Definition, rng: np.random.Generator) -> Splits:
     """Deal training patients into inner folds and learn each fold's features from the others."""
     n_folds = definition.resampling.inner_folds
-    folds = stratified_folds(cohort.time, cohort.event, n_folds, rng)
+    folds = _dealt(cohort, n_folds, rng)
     each = tuple(_split(cohort, panel, definition, folds, k) for k in range(n_folds))
-    return Splits(cohort, each, StratifiedOutcome.of(cohort.time, cohort.event, folds))
+    strata = cohort.stratum_numbers
+    within = folds if strata is None else folds + n_folds * strata
+    return Splits(cohort, each, StratifiedOutcome.of(cohort.time, cohort.event, within))
 
 
-def features_of(cohort: Cohort, panel: Panel, definition: Definition) -> FeatureState:
+def _dealt(cohort: Cohort, n_folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the fold of each patient; the patients of each cohort that was pooled are dealt by themselves."""
+    strata = cohort.stratum_numbers
+    if strata is None:
+        return stratified_folds(cohort.time, cohort.event, n_folds, rng)
+    folds = np.empty(len(strata), dtype=np.int64)
+    for number in np.unique(strata):
+        members = strata == number
+        folds[members] = stratified_folds(cohort.time[members], cohort.event[members], n_folds, rng)
+    return folds
+
+
+def features_of(cohort: Cohort, panel: Panel, definition: Definition) -> Features:
     """Learn the feature state from training patients, as the definition says.
 
     A fold that knows no gene of the panel has a state without genes, as it may have one without clinical columns.
     """
     settings = definition.features
-    return fit_fold_features(cohort, panel, clinical=settings.clinical, minimum_known=settings.minimum_known_fraction)
+    return features_within(cohort, panel, clinical=settings.clinical, minimum_known=settings.minimum_known_fraction)
 
 
 def _split(cohort: Cohort, panel: Panel, definition: Definition, folds: NDArray[np.int64], fold: int) -> Split:
     train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
     training, held_out = cohort.subset(train), cohort.subset(test)
     features = features_of(training, panel, definition)
-    return Split(
-        features,
-        train,
-        test,
-        features.transform(training.expression, training.clinical),
-        features.transform(held_out.expression, held_out.clinical),
-    )
+    return Split(features, train, test, features.of(training), features.of(held_out))

@@ -183,7 +183,7 @@ def _predicted(fitted: FittedProcedure, patients: Cohort, grid_days: Floats) -> 
     tuning = fitted.tuning
     return HeldOut(
         linear_predictor,
-        fitted.baseline.survival(linear_predictor, grid_days),
+        fitted.survival(patients, linear_predictor, grid_days),
         fitted.weights,
         fitted.slope * fitted.fitted.shared_weight,
         fits_planned=tuning.fits_planned if tuning else 0,

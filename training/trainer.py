@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from features.cohort import DAYS_PER_MONTH, Cohort
+from features.cohort import Cohort
 from features.ledger import Ledger
 from features.panel import Panel
-from features.transform import fit_features
-from training.applicability import fit_applicability
-from training.assembling import Outcomes, evaluations_of, whole
+from features.pooled_features import require_features
+from training.assembling import evaluations_of
+from training.batch_effects import batch_effects
 from training.checkpoints import Checkpoints
 from training.definition import Definition, DefinitionError
 from training.evaluation import judge_of
-from training.evaluation_table import evaluation_table
 from training.gate import judge_gate
-from training.gene_curves import gene_curves
-from training.gene_weights import gene_weights
-from training.kaplan_meier import kaplan_meier, median_follow_up
-from training.model import CohortSummary, PrognosticModel, Variant
 from training.pooling import SharedPredictor, fit_shared
-from training.procedure import FittedProcedure
-from training.refitting import refit
+from training.procedure import knows_aft
+from training.references import Trained, default_reference, fitted_variants, model_of_training
 from training.report import diagnostics_of, proliferation_table, random_signatures_of, tables_of
-from training.resampling import derived_seed
 from training.results import Estimate, Evaluation, RandomSignatures, TrainingResult
-from training.survival_grid import horizon_day
 from training.tasks import Progress, Work, planned, run, run_name
-from training.univariate import hazard_ratios
 
 #: Clinical columns that every definition may name: a cohort that has none of one is noted, not refused.
 STANDARD = ("age", "sex", "stage", "grade")
@@ -49,12 +39,15 @@ def train(
     progress: Progress | None = None,
     others: Sequence[Cohort] = (),
     checkpoints: Checkpoints | None = None,
+    reference: str = "",
 ) -> TrainingResult:
     """Train and judge every learner and baseline on a cohort, and keep the chosen model.
 
     Parameters
     ----------
     cohort : Cohort
+        One cohort alone, or several that were pooled (`features.pooled_cohorts.pooled`): all fits and figures are then
+        stratified by cohort, and the model has a reference for each.
     panel : Panel
     definition : Definition
     provenance : mapping
@@ -68,6 +61,8 @@ def train(
     checkpoints : Checkpoints, optional
         Where finished trials, folds and random sets are kept, and looked for: a training that was interrupted goes
         on, and ends with the same numbers.
+    reference : str
+        Which of several pooled cohorts is the model's default reference; the largest unless given.
 
     Raises
     ------
@@ -85,6 +80,7 @@ def train(
             progress=progress,
             others=others,
             kept=checkpoints or Checkpoints(),
+            default=default_reference(cohort, reference),
         )
 
 
@@ -98,6 +94,7 @@ def _trained(
     progress: Progress | None,
     others: Sequence[Cohort],
     kept: Checkpoints,
+    default: str,
 ) -> TrainingResult:
     judge = judge_of(cohort, definition)
     narrowed = _only_panel(cohort, panel)
@@ -116,32 +113,16 @@ def _trained(
     evaluations[headline] = _beside_null(evaluations[headline], null)
     reported = evaluations[headline]
     verdict = judge_gate(definition.gate, n_events=cohort.n_events, metrics=reported.metrics, null=null)
-    model = PrognosticModel(
-        cancer_type=cohort.cancer_type,
-        endpoint=cohort.endpoint,
-        scale=cohort.scale,
-        zscore_reference=cohort.zscore_reference,
-        horizons_months=judge.horizons_months,
-        horizon_months_max=judge.horizon_months,
-        cohort=summary_of(cohort),
-        variants=_fitted_variants(outcomes, evaluations, work, workers=workers, progress=progress),
-        panel=panel,
-        hazard_ratios=hazard_ratios(narrowed, panel),
-        gate=verdict.clauses,
-        champion_earned=verdict.passed,
-        definition=_stated(definition, panel),
-        provenance={**provenance, **_pooled(shared)},
-        patient_hashes=tuple(sorted(hashlib.sha256(str(p).encode()).hexdigest() for p in cohort.patients)),
-        applicability=fit_applicability(narrowed, panel, definition),
-        kaplan_meier=kaplan_meier(cohort.time, cohort.event),
-        tables={
-            "gene_curves": gene_curves(narrowed, panel.symbols, until_days=horizon_day(judge.horizon_months)),
-            "evaluations": evaluation_table(evaluations.values()),
-        },
+    trained = Trained(
+        cohort, work, judge, evaluations, verdict, _stated(definition, panel), {**provenance, **_leaning(shared)}
     )
+    variants_kept = fitted_variants(outcomes, evaluations, work, workers=workers, progress=progress)
+    model = model_of_training(trained, variants_kept, default)
     diagnostics = diagnostics_of(narrowed, judge, model, definition, reported=reported, tuned=_tuned_cox(evaluations))
     return TrainingResult(
-        cohort=replace(cohort, ledger=_with_shared(_with_unused(cohort, definition, clinical), shared)),
+        cohort=replace(
+            cohort, ledger=_with_shared(_with_limits(_with_unused(cohort, definition, clinical), work), shared)
+        ),
         definition=definition,
         grid_days=judge.grid_days,
         folds=judge.folds,
@@ -152,6 +133,7 @@ def _trained(
         diagnostics=diagnostics,
         tables={
             **tables_of(narrowed, judge, evaluations, reported),
+            **({"batch_effects": batch_effects(narrowed)} if narrowed.parts else {}),
             **diagnostics.tables(),
             "proliferation": proliferation_table(cohort, panel, definition, judge, clinical=clinical),
         },
@@ -174,7 +156,7 @@ def _shared(cohort: Cohort, others: Sequence[Cohort], panel: Panel, definition: 
     )
 
 
-def _pooled(shared: SharedPredictor) -> dict[str, str]:
+def _leaning(shared: SharedPredictor) -> dict[str, str]:
     if not shared.coefficients:
         return {}
     return {"pooled_with": ", ".join(shared.cancer_types), "pooled_digest": shared.digest}
@@ -201,17 +183,6 @@ def headline_name(evaluations: Mapping[str, Evaluation], definition: Definition)
     return named if named in evaluations else run_name(definition.learner, "genes_only")
 
 
-def summary_of(cohort: Cohort) -> CohortSummary:
-    """Return what may be said of a cohort without naming a patient."""
-    return CohortSummary(
-        source=cohort.source,
-        n_patients=len(cohort.patients),
-        n_events=cohort.n_events,
-        median_follow_up_months=median_follow_up(cohort.time, cohort.event) / DAYS_PER_MONTH,
-        digest=cohort.digest(),
-    )
-
-
 def _only_panel(cohort: Cohort, panel: Panel) -> Cohort:
     present = [symbol for symbol in panel.symbols if symbol in cohort.expression.columns]
     return replace(cohort, expression=cohort.expression[present])
@@ -232,7 +203,7 @@ def _clinical_columns(cohort: Cohort, panel: Panel, definition: Definition) -> t
             f"{cohort}: features.clinical names {absent[0]!r}, but the cohort's clinical columns are "
             f"{', '.join(map(str, cohort.clinical.columns))}; correct the name or leave it out."
         )
-    state = fit_features(cohort, panel, clinical=settings.clinical, minimum_known=settings.minimum_known_fraction)
+    state = require_features(cohort, panel, clinical=settings.clinical, minimum_known=settings.minimum_known_fraction)
     return state.clinical.columns
 
 
@@ -244,49 +215,19 @@ def _with_shared(ledger: Ledger, shared: SharedPredictor) -> Ledger:
     return ledger.with_note("dropped", what, shared.left_out)
 
 
+def _with_limits(ledger: Ledger, work: Work) -> Ledger:
+    """Return the ledger with what a definition asks for and pooled cohorts do not have."""
+    if not work.cohort.parts:
+        return ledger
+    asked = [name for name in ("boosted", "clinical_boosted") if knows_aft(getattr(work.definition, name))]
+    what = (
+        "learners of the definition that may accelerate failure times, which know no strata: they fit Cox's likelihood"
+    )
+    return ledger.with_entry("converted", what, asked)
+
+
 def _with_unused(cohort: Cohort, definition: Definition, used: tuple[str, ...]) -> Ledger:
     """Return the cohort's ledger with the clinical columns that the definition names and no model reads."""
     unused = [column for column in definition.features.clinical if column not in used]
     what = "clinical columns of the definition that are known in too few patients, or do not vary: not used"
     return cohort.ledger.with_entry("dropped", what, unused)
-
-
-def _fitted_variants(
-    outcomes: Outcomes,
-    evaluations: Mapping[str, Evaluation],
-    work: Work,
-    *,
-    workers: int,
-    progress: Progress | None,
-) -> dict[str, Variant]:
-    """Return the variants to keep: the definition's learner, or all learners weighed, fitted on all patients."""
-    learner, variants = work.definition.learner, {}
-    for task, procedures in sorted(whole(outcomes).items(), key=lambda item: item[0].variant):
-        kept = _kept(procedures[learner], evaluations[run_name(learner, task.variant)].metrics, work)
-        replicates = refit(
-            procedures[learner],
-            work.cohort,
-            work.definition.replicates,
-            seed=derived_seed(work.definition.seed, str(work.cohort), task.variant, "replicates"),
-            workers=workers,
-            progress=progress,
-        )
-        variants[task.variant] = replace(kept, replicates=replicates)
-    return variants
-
-
-def _kept(procedure: FittedProcedure, metrics: Mapping[str, Estimate], work: Work) -> Variant:
-    tuned = dict(procedure.tuning.parameters) if procedure.tuning else {}
-    X = procedure.features.transform(work.cohort.expression, work.cohort.clinical)
-    return Variant(
-        learner=procedure.learner,
-        features=procedure.features,
-        fitted=procedure.fitted,
-        slope=procedure.slope,
-        baseline=procedure.baseline,
-        reference=np.sort(procedure.out_of_fold),
-        metrics=dict(metrics),
-        parameters=tuned | {f"weight.{name}": weight for name, weight in procedure.weights.items()},
-        minimum_gene_fraction=work.definition.features.minimum_gene_fraction,
-        gene_weights=gene_weights(procedure.fitted, procedure.features.covariates, X),
-    )

@@ -23,6 +23,7 @@ from experiments.benchmarks.timed_folds import (
 )
 from features.cohort import Cohort
 from features.panel import Panel
+from features.transform import FeatureState
 from training.assembling import evaluations_of
 from training.checkpoints import Checkpoints
 from training.definition import Definition
@@ -30,10 +31,10 @@ from training.estimate import Estimate
 from training.evaluation import Judge, judge_of
 from training.model import PrognosticModel, Variant
 from training.procedure import AUTO, FittedProcedure
+from training.references import summary_of
 from training.report import diagnostics_of, proliferation_table, random_signatures_of, tables_of
 from training.results import Evaluation
 from training.tasks import WHOLE, Procedures, Progress, Task, Work, planned
-from training.trainer import summary_of
 from training.univariate import hazard_ratios
 
 WAITING = "processes started and waited for"
@@ -157,7 +158,7 @@ def _model(work: Work, judge: Judge, procedure: FittedProcedure) -> PrognosticMo
     cohort = work.cohort
     variant = Variant(
         learner=procedure.learner,
-        features=procedure.features,
+        features=cast("FeatureState", procedure.features),
         fitted=procedure.fitted,
         slope=procedure.slope,
         baseline=procedure.baseline,
