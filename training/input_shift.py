@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from features.clinical_covariates import HINGES, NUMERIC, ClinicalCovariate, column_values
 from features.cohort import Cohort
+from features.normal_scores import NormalScoreReference
 from training.model import PrognosticModel, Variant
 from training.new_patients import NewPatients
 from training.reference_sample import reference_sample
@@ -136,21 +137,52 @@ def chance_index(n_bins: int, n_expected: int, n_actual: int, *, level: float) -
     return float(chi2.ppf(1 - level, max(n_bins - 1, 1)) * (1 / n_expected + 1 / n_actual))
 
 
+def gene_shift(
+    gene: str,
+    reference: NormalScoreReference,
+    values: Floats,
+    *,
+    n_reference: int,
+    level: float,
+    weight: float = np.nan,
+) -> Shift:
+    """Set the values of a gene beside its frozen reference.
+
+    Parameters
+    ----------
+    gene : str
+    reference : NormalScoreReference
+    values : array, shape (n_patients,)
+        On the reference's scale; NaN where missing.
+    n_reference : int
+        Patients of the reference cohort.
+    level, weight : float
+        See `chance_index` and `Shift`.
+    """
+    shift, known = _seen(gene, values, weight), values[~np.isnan(values)]
+    if not len(known):
+        return shift
+    sample = reference_sample(reference, n_reference)
+    return _moved(shift, *_binned(sample, known), level=level, ks=_kolmogorov_smirnov(sample, known))
+
+
+def _seen(gene: str, values: Floats, weight: float) -> Shift:
+    n_known = int(np.count_nonzero(~np.isnan(values)))
+    return Shift(gene, GENE, weight, n_known, 1 - n_known / max(len(values), 1))
+
+
 def _genes(patients: NewPatients, variant: Variant, members: Integers, level: float) -> Iterator[Shift]:
-    genes, model = variant.features.genes, patients.model
-    assessed = patients.relative_reason is None
+    genes, model, weights = variant.features.genes, patients.model, variant.gene_weights
     table = patients.cohort.expression.reindex(columns=list(genes)).to_numpy(np.float64)
-    if assessed and patients.on_model_scale is not None:
+    if patients.on_model_scale is not None:
         table = patients.on_model_scale[:, [model.panel.symbols.index(gene) for gene in genes]]
     for gene, values in zip(genes, table[members].T, strict=True):
-        known = values[~np.isnan(values)]
-        weight = variant.gene_weights.get(gene, 0.0) if variant.gene_weights else np.nan
-        shift = Shift(gene, GENE, weight, len(known), 1 - len(known) / max(len(values), 1))
-        if assessed and len(known):
-            reference = reference_sample(variant.features.references[gene], model.cohort.n_patients)
-            yield _moved(shift, *_binned(reference, known), level=level, ks=_kolmogorov_smirnov(reference, known))
+        weight = weights.get(gene, 0.0) if weights else np.nan
+        if patients.relative_reason is not None:
+            yield _seen(gene, values, weight)
         else:
-            yield shift
+            reference, n_reference = variant.features.references[gene], model.cohort.n_patients
+            yield gene_shift(gene, reference, values, n_reference=n_reference, level=level, weight=weight)
 
 
 def _binned(reference: Floats, new: Floats) -> tuple[Integers, Integers]:
@@ -175,10 +207,7 @@ def _kolmogorov_smirnov(reference: Floats, new: Floats) -> tuple[float, float]:
 def _moved(shift: Shift, expected: Integers, actual: Integers, *, level: float, ks: tuple[float, float]) -> Shift:
     psi = stability_index(expected, actual)
     chance = chance_index(len(expected), int(expected.sum()), int(actual.sum()), level=level)
-    return Shift(
-        **{**asdict(shift), "psi": psi, "psi_chance": chance, "reading": _reading(psi, chance)}
-        | {"ks": ks[0], "ks_p": ks[1]}
-    )
+    return replace(shift, psi=psi, psi_chance=chance, reading=_reading(psi, chance), ks=ks[0], ks_p=ks[1])
 
 
 def _reading(psi: float, chance: float) -> str:
