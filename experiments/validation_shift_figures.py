@@ -28,7 +28,8 @@ def shift_figure(validation: Validation) -> Figure:
         axes.axvline(bound, color=BLUE, linewidth=0.8, linestyle="--")
     axes.set_yticks(places, [str(name) for name in table["input"]], fontsize=SMALLEST)
     axes.set(ylim=(len(table) - 0.4, -0.6), xlabel="Population stability index")
-    axes.legend(loc="lower right", framealpha=0.8, edgecolor="none")
+    axes.set_xlim(0, 1.1 * max(float(table["psi"].max()), float(table["psi_chance"].max()), LARGE))
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=SMALLEST)
     axes.spines[["top", "right"]].set_visible(False)
     n = int(validation.shifts["psi"].notna().sum())
     caption = (

@@ -11,6 +11,7 @@ import pandas as pd
 from training.case_mix import Typical
 from training.estimate import Estimate
 from training.external_figures import RATIO_REFERENCE
+from training.input_shift import LARGE
 from training.metrics import at_horizon
 
 #: With fewer events nothing is told; with fewer than the second, all is told to be imprecise (Collins et al. 2016).
@@ -127,7 +128,7 @@ def summary(found: Sequence[Finding]) -> str:
 
 def _enough(evidence: Evidence) -> Finding:
     n, question = evidence.n_events, "enough events"
-    rule = f"{n} events; below {FEWEST_EVENTS} nothing is told, below {PRECISE_EVENTS} all is imprecise"
+    rule = f"{n} events; rule: below {FEWEST_EVENTS} nothing is told, below {PRECISE_EVENTS} all is imprecise"
     if n < FEWEST_EVENTS:
         return Finding(question, TOO_FEW, OPEN, rule)
     if n < PRECISE_EVENTS:
@@ -201,34 +202,33 @@ def _usefulness(evidence: Evidence) -> Finding:
 
 def _inputs(evidence: Evidence) -> Finding:
     question, assessed = "inputs", evidence.shifts[evidence.shifts["psi"].notna()]
-    unknown = evidence.shifts.loc[evidence.shifts["n_known"] == 0, "input"].tolist()
-    absent = f"; {len(unknown)} not in the cohort at all" if unknown else ""
+    unknown = int((evidence.shifts["n_known"] == 0).sum())
+    absent = f", {unknown} not in the cohort at all" if unknown else ""
     if not len(assessed):
         return Finding(question, NOT_ASSESSED, OPEN, f"no input is on a scale that the bundle's reference has{absent}")
-    large = assessed.loc[assessed["reading"] == "large", "input"].tolist()
+    large = int((assessed["reading"] == "large").sum())
     basis = (
-        f"{len(large)} of {len(assessed)} inputs with a stability index of 0.25 or more, beyond chance; from "
-        f"{SHIFTED_SHARE:.0%} of them they are called shifted{absent}"
+        f"{large} of {len(assessed)} moved far{absent}; rule: stability index {LARGE:g} or more, beyond chance, in "
+        f"{SHIFTED_SHARE:.0%} of them"
     )
-    if len(large) >= SHIFTED_SHARE * len(assessed):
+    if large >= SHIFTED_SHARE * len(assessed):
         return Finding(question, "inputs shifted", BAD, basis)
     return Finding(question, "some inputs shifted" if large else "inputs as in training", GOOD, basis)
 
 
 def _typicality(evidence: Evidence) -> Finding:
-    question, found = "patients like the reference's", evidence.typical
+    question, found = "patients", evidence.typical
     if found is None:
         return Finding(question, NOT_ASSESSED, OPEN, "no distance from the reference cohort can be taken")
-    share, n = found.share_warned + found.share_refused, int(found.tenths.sum())
-    error = np.sqrt(found.expected_warned * (1 - found.expected_warned) / max(n, 1))
-    limit = found.expected_warned + 1.96 * error
+    share, n, expected = found.share_warned + found.share_refused, int(found.tenths.sum()), found.expected_warned
+    limit = expected + 1.96 * np.sqrt(expected * (1 - expected) / max(n, 1))
     basis = (
-        f"{share:.1%} of {n} patients warned of or refused, {found.expected_warned:.0%} of the reference's own; "
-        f"above {limit:.1%} more than chance"
+        f"{share:.1%} of {n} far from the reference; rule: {expected:.0%} of its own are, above {limit:.1%} more than "
+        "chance"
     )
     if share > limit:
-        return Finding(question, "more unlike the reference than chance allows", BAD, basis)
-    return Finding(question, "as like the reference as its own patients", GOOD, basis)
+        return Finding(question, "unlike the reference's", BAD, basis)
+    return Finding(question, "like the reference's", GOOD, basis)
 
 
 def _judged(
