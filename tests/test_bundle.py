@@ -352,7 +352,7 @@ def test_a_manifest_that_says_nothing_is_refused(bundle, manifest):
 def test_a_format_that_is_not_known_is_refused_with_both_numbers(bundle):
     manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
     (bundle / MANIFEST).write_text(json.dumps({**manifest, "format": 99}), encoding="utf-8")
-    with pytest.raises(BundleError, match=r"format 99 is unknown; this version reads 1, 2 and 3"):
+    with pytest.raises(BundleError, match=r"format 99 is unknown; this version reads 1, 2, 3 and 4"):
         read_bundle(bundle)
 
 

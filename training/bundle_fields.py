@@ -56,6 +56,8 @@ def model_fields(model: PrognosticModel) -> tuple[Fields, dict[str, bytes]]:
         "kaplan_meier": None if model.kaplan_meier is None else _curve_fields(model.kaplan_meier),
         "applicability": None if model.applicability is None else model.applicability.fields(),
     }
+    if model.reference_names:
+        fields |= {"reference": model.reference, "reference_names": list(model.reference_names)}
     return fields, boosters
 
 
@@ -93,10 +95,18 @@ def model_of(
         horizons_months=tuple(rest.pop("horizons_months")),
         gate=tuple((clause, verdict, figure) for clause, verdict, figure in rest.pop("gate")),
         patient_hashes=tuple(rest.pop("patient_hashes")),
+        reference_names=tuple(rest.pop("reference_names")),
         kaplan_meier=None if curve is None else _curve_of(curve),
         applicability=None if applicability is None else Applicability.of(applicability),
         **rest,
     )
+
+
+def from_format_3(fields: Fields) -> Fields:
+    """Return the fields of the third format as those of today's: of one reference, which has no name."""
+    if "reference" in fields or "reference_names" in fields:
+        raise ValueError("a model of one reference names several")
+    return {**fields, "reference": "", "reference_names": []}
 
 
 def from_format_2(fields: Fields) -> Fields:

@@ -17,13 +17,18 @@ class UnfitModelError(PrognosisError):
 
 
 def require_scoring(model: PrognosticModel) -> None:
-    """Score a patient at the model's own usual values with each variant; what scores is compiled on the way.
+    """Score a patient at the usual values of each reference with each variant; what scores is compiled on the way.
 
     Raises
     ------
     UnfitModelError
         If the patient is refused, or a figure is no number.
     """
+    for reference in (model, *model.references.values()):
+        _require_scoring(reference)
+
+
+def _require_scoring(model: PrognosticModel) -> None:
     expression, clinical = synthetic_profile(model)
     profiles = [Profile("with clinical covariates", expression, clinical or None), Profile("genes only", expression)]
     # A gene less, so that what is missing is estimated too.
