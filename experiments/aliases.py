@@ -136,7 +136,7 @@ class Door:
         version : str
         evidence : Evidence
         action : str
-            ``promote``, ``rollback``, ``train``, ``import`` or ``force``.
+            ``promote``, ``rollback``, ``train``, ``retrain``, ``import`` or ``force``.
         reason : str
 
         Notes
@@ -164,10 +164,14 @@ class Door:
         return done
 
     def _tried(self, version: str, evidence: Evidence) -> int:
-        """Count what was tried on the same data since the champion before was chosen, this version included."""
+        """Count what was tried on the same data since the champion before was chosen, this version included.
+
+        A retraining counted before, dry runs too: what it found is the least that is true.
+        """
         last = last_move(self.entries, self._name)
         since = int(last["newest_version"]) if last else 0
-        return len({version, *self.state.challengers(after=since, data_digest=evidence.digests.get("data"))})
+        registered_since = {version, *self.state.challengers(after=since, data_digest=evidence.digests.get("data"))}
+        return max(len(registered_since), evidence.figures.get("challengers", 0))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from experiments.console import progress_bars, show_log_lines
 from experiments.fetch_commands import fetch
 from experiments.model_commands import models
 from experiments.promotion_commands import history, promote, rollback
+from experiments.retrain_commands import retrain
 from experiments.scan_commands import paper, scan
 from experiments.score_commands import score
 from experiments.token_commands import token
@@ -71,6 +72,7 @@ main.add_command(paper)
 main.add_command(score)
 main.add_command(models)
 main.add_command(token)
+main.add_command(retrain)
 main.add_command(promote)
 main.add_command(rollback)
 main.add_command(history)

@@ -57,7 +57,11 @@ def rollback(name: str, to: str | None, reason: str) -> None:
 )
 @click.pass_context
 def history(context: click.Context, name: str | None, as_json: bool, examine: bool) -> None:  # noqa: FBT001
-    """List who made which version champion, when, on which figures and why; or check that record."""
+    """List who made which version champion, when, on which figures and why; or check that record.
+
+    The challengers that retrain has looked at are listed too, dry runs among them: how many were tried on the same
+    patients tells what the best of them is worth.
+    """
     from experiments.promotion import history as read_history
     from experiments.promotion import verify
     from experiments.promotion_tables import history_json, history_table

@@ -14,7 +14,9 @@ from training.model import PrognosticModel
 
 #: An entry is written before the alias moves, and one after it.
 INTENT, DONE = "intent", "done"
-PROMOTE, ROLLBACK, TRAIN, IMPORT, FORCE = "promote", "rollback", "train", "import", "force"
+PROMOTE, ROLLBACK, TRAIN, RETRAIN, IMPORT, FORCE = "promote", "rollback", "train", "retrain", "import", "force"
+#: A challenger was looked at beside a champion; nothing moved.
+COMPARE = "compare"
 #: How the next process finishes what a killed one left, by looking at the alias.
 RECOVERED, ABANDONED = "recovered", "abandoned"
 #: The alias was found elsewhere than where the record had left it.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.audit_log import NOTE, Entry, plain
-from experiments.promotion_entries import DONE, INTENT, SHOWN, cause, pending
+from experiments.promotion_entries import COMPARE, DONE, INTENT, SHOWN, cause, pending
 from experiments.summaries import table, with_interval
 from training.estimate import Estimate
 from training.gate import PASSED
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("#", "when (UTC)", "who", "model", "action", "from", "to", "Harrell", "gate", "tried", "data", "definition")
 DIGEST_LENGTH = 8
+KINDS = {"by_definition": "by definition", "locked": "locked"}
 
 
 def history_table(history: History, name: str | None = None) -> str:
@@ -29,8 +30,9 @@ def history_table(history: History, name: str | None = None) -> str:
 
     Notes
     -----
-    *Tried* counts the versions made on the same data since the champion before was chosen, the promoted one included:
-    the more were tried on the same patients, the less the best of them is worth what it shows.
+    *Tried* counts the versions made on the same data since the champion before was chosen, the promoted one included;
+    of a comparison, in which nothing moves, the challengers that were looked at on these patients so far, dry runs too.
+    The more were tried on the same patients, the less the best of them is worth what it shows.
     """
     entries = history.chain.entries
     shown = [entry for entry in entries if _is_shown(entry, entries) and name in (None, entry.get("name"))]
@@ -89,14 +91,33 @@ def _row(entry: Entry, entries: Sequence[Entry]) -> tuple[str, ...]:
         str(figures.get("gate", "")),
         str(figures.get("challengers", "")),
         *(str(digests.get(key, ""))[:DIGEST_LENGTH] for key in ("data", "definition", "bundle")),
-        plain(str(entry.get("reason", ""))),
+        "; ".join(part for part in (_differences(entry), plain(str(entry.get("reason", "")))) if part),
     )
+
+
+def _differences(entry: Entry) -> str:
+    """Say by how much a challenger's concordance differed from that of the version it was compared with."""
+    if entry["action"] != COMPARE:
+        return ""
+    compared: Mapping[str, Any] = entry["figures"]["compared"]
+    told = (f"{KINDS[kind]} {_difference(each)}" for kind, each in compared.items())
+    against = entry["against"] or "version"
+    return f"challenger − {against}: {', '.join(told)}" if compared else "nothing stood to compare with"
+
+
+def _difference(comparison: Mapping[str, Any]) -> str:
+    found = comparison["differences"].get(SHOWN)
+    if found is None or found["lower"] is None:
+        return "not assessed"
+    return f"{found['value']:+.3f} ({found['lower']:+.3f} to {found['upper']:+.3f})"
 
 
 def _action(entry: Entry, entries: Sequence[Entry]) -> str:
     asked = cause(entry, entries)
     if entry["stage"] == INTENT:
         return f"{asked}, unfinished"
+    if entry.get("dry_run"):
+        return f"{asked}, dry run"
     return asked if asked == entry["action"] else f"{asked}, {entry['action']}"
 
 

@@ -58,16 +58,16 @@ def definition_for(
         # Beside the definition, wherever the command is run.
         panel = str((chosen.parent / panel).resolve())
     settings = definition.features.model_copy(update={"panel": panel})
-    return definition.model_copy(update={**_overrides(trials=trials, seed=seed), "features": settings})
+    return overridden(definition.model_copy(update={"features": settings}), trials=trials, seed=seed)
 
 
-def _overrides(**given: int | None) -> dict[str, int]:
-    """Return what takes the place of the definition's, after refusing what a definition could not say."""
+def overridden(definition: Definition, **given: int | None) -> Definition:
+    """Return a definition with other `trials` or another `seed`, after refusing what a definition could not say."""
     overrides = {key: value for key, value in given.items() if value is not None}
     for key, value in overrides.items():
         if value < LEAST[key]:
             raise DefinitionError(f"{key} = {value}: must be at least {LEAST[key]}.")
-    return overrides
+    return definition.model_copy(update=overrides)
 
 
 def train_cohort(
@@ -78,6 +78,7 @@ def train_cohort(
     progress: Progress | None = None,
     others: Sequence[Cohort] = (),
     unfinished: Path | None = None,
+    panel: Panel | None = None,
 ) -> TrainingResult:
     """Train a cohort by a definition (see `training.trainer.train`).
 
@@ -94,8 +95,10 @@ def train_cohort(
     unfinished : Path, optional
         Where a training that is interrupted leaves what it has done, in a folder of its own; the next one of the
         same data, definition and code goes on from there.
+    panel : Panel, optional
+        In place of the one that the definition names; a definition that comes out of a bundle brings its own.
     """
-    made_from = provenance_of(cohort, definition, others)
+    made_from = provenance_of(cohort, definition, others, panel)
     provenance = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         **made_from,
@@ -103,7 +106,7 @@ def train_cohort(
     }
     return train(
         cohort,
-        load_panel(definition.features.panel),
+        panel or load_panel(definition.features.panel),
         definition,
         provenance=provenance,
         workers=workers,
@@ -119,9 +122,11 @@ def checkpoint_name(cohort: Cohort, made_from: Mapping[str, str]) -> str:
     return f"{cohort.cancer_type}-{cohort.endpoint}-{digest[:16]}"
 
 
-def provenance_of(cohort: Cohort, definition: Definition, others: Sequence[Cohort] = ()) -> dict[str, str]:
+def provenance_of(
+    cohort: Cohort, definition: Definition, others: Sequence[Cohort] = (), panel: Panel | None = None
+) -> dict[str, str]:
     """Return what a model is made from: equal data, definition (panel included) and code give the same model."""
-    panel = load_panel(definition.features.panel)
+    panel = panel or load_panel(definition.features.panel)
     pooled = sorted(other.digest() for other in others if other.cancer_type != cohort.cancer_type)
     return {
         "data_digest": hashlib.sha256("".join([cohort.digest(), *pooled]).encode()).hexdigest()

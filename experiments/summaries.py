@@ -48,19 +48,29 @@ def cohort_summary(cohort: Cohort, panel: Panel) -> str:
 
 def training_summary(result: TrainingResult, model: TrackedModel) -> str:
     """Say how each learner and baseline did, what gives reason for caution, and what was registered and why."""
+    verdict = f"{model.name}  version {model.version}: {', '.join(model.aliases)}; gate {model.tags['gate']}"
+    return "\n".join([learners_summary(result), *gate_lines(result), verdict])
+
+
+def learners_summary(result: TrainingResult) -> str:
+    """Say how each learner and baseline did, and what gives reason for caution."""
+    name = result.model.name
     rows = [
-        (model.name, evaluation.name, *(with_interval(evaluation.metrics[metric]) for metric in RESULT_COLUMNS))
+        (name, evaluation.name, *(with_interval(evaluation.metrics[metric]) for metric in RESULT_COLUMNS))
         for evaluation in result.evaluations.values()
     ]
     warnings = result.diagnostics.warnings if result.diagnostics else ()
+    said = (_fits(result), *(f"caution: {each}" for each in warnings))
     return "\n".join(
-        [
-            table(("model", "learner", *RESULT_COLUMNS.values()), rows),
-            *(f"{model.name}  {line}" for line in (_fits(result), *(f"caution: {each}" for each in warnings)) if line),
-            *(f"{model.name}  gate, {clause}: {verdict} ({figure})" for clause, verdict, figure in result.gate.clauses),
-            f"{model.name}  version {model.version}: {', '.join(model.aliases)}; gate {model.tags['gate']}",
-        ]
+        [table(("model", "learner", *RESULT_COLUMNS.values()), rows), *(f"{name}  {line}" for line in said)]
     )
+
+
+def gate_lines(result: TrainingResult) -> list[str]:
+    """Say of each clause of the gate whether it passed, and on which figure."""
+    return [
+        f"{result.model.name}  gate, {clause}: {verdict} ({figure})" for clause, verdict, figure in result.gate.clauses
+    ]
 
 
 def _fits(result: TrainingResult) -> str:

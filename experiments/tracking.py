@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import batched
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -32,6 +32,7 @@ from mlflow.utils.mlflow_tags import (
 from experiments.aliases import open_door, record_beside
 from experiments.artifacts import write_evaluation, write_training
 from experiments.audit_log import AuditLog
+from experiments.contests import NO_CONTEST, Contest
 from experiments.labels import (
     MADE_FROM,
     gate_tags,
@@ -41,7 +42,7 @@ from experiments.labels import (
     version_tags,
     warning,
 )
-from experiments.promotion_entries import TRAIN, evidence, was_promoted
+from experiments.promotion_entries import Evidence, evidence, was_promoted
 from experiments.run_figures import of_evaluation, of_null, of_training
 from features.errors import PrognosisError
 from serving.settings import Settings
@@ -49,7 +50,11 @@ from training.bundle import bundle_digest
 from training.results import Estimate, Evaluation, TrainingResult
 from training.trainer import headline_name
 
+logger = logging.getLogger(__name__)
+
 CHAMPION, CANDIDATE = "champion", "candidate"
+#: Why a version that earned it is no champion.
+OVERTAKEN = "another version became champion meanwhile, with which nobody has compared this one: it stays a candidate."
 BUNDLE = "bundle"
 #: The tag by which a training finds its own runs and its version again after it was killed.
 TRAINING = "training"
@@ -94,6 +99,7 @@ def track(
     settings: Settings,
     started: float | None = None,
     training: str = "",
+    contest: Contest = NO_CONTEST,
 ) -> TrackedModel:
     """Write a training into MLflow: a parent run, a child run per learner and baseline, and the registered model.
 
@@ -108,6 +114,8 @@ def track(
         When the training began, in seconds since the epoch; now, unless given.
     training : str
         A name for this training alone: if a version bears it already, from before a kill, there is no second.
+    contest : Contest
+        What the model was compared with; its clauses are in the gate already.
 
     Returns
     -------
@@ -128,15 +136,16 @@ def track(
     client = client_of(settings)
     before = version_of(client, result.model.name, training)
     if before is not None:
-        return _tracked(before, _give_aliases(client, before, result, settings))
+        return _tracked(before, _give_aliases(client, before, result, settings, contest))
     experiment_id = experiment_of(client, result.model.name, identity(result.model), settings=settings)
     own, scratch = {TRAINING: training} if training else {}, bundle_folder.parent
     reported = result.evaluations[headline_name(result.evaluations, result.definition)]
     of_all = {**run_tags(result), **own}
     parent_tags = {MLFLOW_RUN_NOTE: note(result, reported), "role": "training", **of_all, **gate_tags(result)}
+    parent_tags |= contest.tags()
     name = f"training {result.model.provenance.get('created', '')}".strip()
     with open_run(client, experiment_id, name, parent_tags, started=started) as run_id:
-        _log_training(client, run_id, result, reported, scratch=scratch, digest=digest)
+        _log_training(client, run_id, result, reported, contest, scratch=scratch, digest=digest)
         for evaluation in result.evaluations.values():
             child_tags = {MLFLOW_PARENT_RUN_ID: run_id, "role": "learner", **of_all}
             with open_run(client, experiment_id, evaluation.name, child_tags, started=started) as child_id:
@@ -147,8 +156,8 @@ def track(
                 _log_batches(client, child_id, *of_null(result.random_signatures, reported))
                 client.log_inputs(child_id, datasets=[_dataset(result)])
         client.log_artifacts(run_id, str(bundle_folder), BUNDLE)
-        version = _register(client, run_id, result, reported, {"bundle_digest": digest, **own})
-    return _tracked(version, _give_aliases(client, version, result, settings))
+        version = _register(client, run_id, result, reported, {"bundle_digest": digest, **contest.tags(), **own})
+    return _tracked(version, _give_aliases(client, version, result, settings, contest))
 
 
 def close_interrupted(training: str, name: str, *, settings: Settings) -> None:
@@ -286,9 +295,17 @@ def open_run(
 
 
 def _log_training(
-    client: MlflowClient, run_id: str, result: TrainingResult, reported: Evaluation, *, scratch: Path, digest: str
+    client: MlflowClient,
+    run_id: str,
+    result: TrainingResult,
+    reported: Evaluation,
+    contest: Contest,
+    *,
+    scratch: Path,
+    digest: str,
 ) -> None:
-    _log_batches(client, run_id, *of_training(result, reported))
+    figures, parameters = of_training(result, reported)
+    _log_batches(client, run_id, {**figures, **contest.metrics()}, parameters)
     client.log_inputs(run_id, datasets=[_dataset(result)])
     with _folder_in(scratch) as folder:
         write_training(result, reported, folder, bundle_digest=digest)
@@ -316,7 +333,7 @@ def _register(
 
 
 def _give_aliases(
-    client: MlflowClient, version: ModelVersion, result: TrainingResult, settings: Settings
+    client: MlflowClient, version: ModelVersion, result: TrainingResult, settings: Settings, contest: Contest
 ) -> tuple[str, ...]:
     """Give a version the aliases that it earned, and return them; a training promotes once, however often resumed."""
     client.set_registered_model_alias(version.name, CANDIDATE, version.version)
@@ -324,9 +341,18 @@ def _give_aliases(
         return (CANDIDATE,)
     number, digest = str(version.version), version.tags["bundle_digest"]
     with open_door(client, version.name, record_of(settings)) as door:
-        if not was_promoted(door.entries, version.name, bundle=digest, action=TRAIN):
-            door.move(number, evidence(result.model, digest), action=TRAIN)
+        if not was_promoted(door.entries, version.name, bundle=digest, action=contest.action):
+            if contest.is_settled_against(door.state.champion):
+                proof = _with_count(evidence(result.model, digest), contest)
+                door.move(number, proof, action=contest.action, reason=contest.reason)
+            else:
+                logger.warning("%s: %s", version.name, OVERTAKEN)
         return (CANDIDATE, CHAMPION) if door.state.champion == number else (CANDIDATE,)
+
+
+def _with_count(proof: Evidence, contest: Contest) -> Evidence:
+    """Return what speaks for a model with how many challengers were tried, where a retraining counted them."""
+    return replace(proof, figures={**proof.figures, "challengers": contest.tried}) if contest.tried else proof
 
 
 def version_of(client: MlflowClient, name: str, training: str) -> ModelVersion | None:

@@ -10,14 +10,16 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from joblib import cpu_count
 
 from experiments.choices import Choices
 from experiments.console import Progress
+from experiments.contests import NO_CONTEST, Contest
 from experiments.runner import checkpoint_name, definition_for, provenance_of, train_cohort
 from experiments.tracking import TrackedModel, close_interrupted, track, unchanged
 from experiments.workers import with_own_workers
@@ -76,24 +78,95 @@ def train_and_register(
         If another process is at the same training.
     """
     started = time.time()
-    require_writable(settings.home)
-    definition, unfinished = definition_of(cohort, choices), settings.home / UNFINISHED
-    kept = unfinished / checkpoint_name(cohort, provenance_of(cohort, definition, others))
-    with alone(kept), with_own_workers():
-        name = _name_of(kept)
-        _clear_up(cohort, kept, name, settings=settings)
+    definition = definition_of(cohort, choices)
+    made_from = provenance_of(cohort, definition, others)
+    with under_way(cohort, made_from, settings=settings) as unfinished:
         result = train_cohort(
             cohort,
             definition,
             workers=choices.workers or cpu_count(),
             progress=progress,
             others=others,
-            unfinished=unfinished,
+            unfinished=unfinished.folder.parent,
         )
-        logger.info("%s: trained in %.0f s; writing runs and pictures", cohort, time.time() - started)
-        model = _registered(result, kept / SCRATCH, name, settings=settings, started=started)
-        _remove(kept)
+        model = register(result, unfinished, settings=settings, started=started)
     return result, model
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A training that this process is at.
+
+    Parameters
+    ----------
+    folder : Path
+        Of its checkpoints.
+    name : str
+        By which its own runs and version are found again after a kill.
+    """
+
+    folder: Path
+    name: str
+
+
+@contextmanager
+def under_way(cohort: Cohort, made_from: Mapping[str, str], *, settings: Settings) -> Iterator[Unfinished]:
+    """Hold one training, with workers that end with this process, and clear up what killed processes left of it.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    made_from : mapping
+        As `experiments.runner.provenance_of` returns it.
+    settings : Settings
+
+    Raises
+    ------
+    HomeError
+        If nothing can be written.
+    TrainingError
+        If another process is at the same training.
+    """
+    require_writable(settings.home)
+    kept = settings.home / UNFINISHED / checkpoint_name(cohort, made_from)
+    with alone(kept), with_own_workers():
+        name = _name_of(kept)
+        _clear_up(cohort, kept, name, settings=settings)
+        yield Unfinished(kept, name)
+
+
+def register(
+    result: TrainingResult,
+    unfinished: Unfinished,
+    *,
+    settings: Settings,
+    started: float,
+    contest: Contest | None = None,
+) -> TrackedModel:
+    """Write a training's bundle, register it with all its figures, and remove its checkpoints.
+
+    Parameters
+    ----------
+    result : TrainingResult
+    unfinished : Unfinished
+    settings : Settings
+    started : float
+        When the training began, in seconds since the epoch.
+    contest : Contest, optional
+        What the model was compared with.
+    """
+    seconds = time.time() - started
+    logger.info("%s: trained in %.0f s; writing runs and pictures", result.cohort, seconds)
+    scratch = unfinished.folder / SCRATCH
+    bundle = scratch / "bundle"
+    scratch.mkdir()
+    write_bundle(result.model, bundle)
+    model = track(
+        result, bundle, settings=settings, started=started, training=unfinished.name, contest=contest or NO_CONTEST
+    )
+    logger.info("%s: version %s registered as %s", model.name, model.version, " and ".join(model.aliases))
+    _remove(unfinished.folder)
+    return model
 
 
 @contextmanager
@@ -145,17 +218,6 @@ def _remove(kept: Path) -> None:
 
 def _model_name(cohort: Cohort) -> str:
     return f"{cohort.cancer_type}-{cohort.endpoint}"
-
-
-def _registered(
-    result: TrainingResult, scratch: Path, name: str, *, settings: Settings, started: float
-) -> TrackedModel:
-    bundle = scratch / "bundle"
-    scratch.mkdir()
-    write_bundle(result.model, bundle)
-    model = track(result, bundle, settings=settings, started=started, training=name)
-    logger.info("%s: version %s registered as %s", model.name, model.version, " and ".join(model.aliases))
-    return model
 
 
 def require_writable(home: Path) -> None:
