@@ -47,6 +47,8 @@ class RawCohort:
         What the reader itself decided.
     time_unit : str or None
         ``days``, ``months`` or ``years``, where the user declares it for times whose column does not say it.
+    documented_unit : str or None
+        The same, where whoever publishes such files documents it of columns such as ``OS.time``.
     """
 
     source: str
@@ -60,6 +62,7 @@ class RawCohort:
     samples: pd.DataFrame
     ledger: Ledger = field(default_factory=Ledger)
     time_unit: str | None = None
+    documented_unit: str | None = None
 
 
 def assemble(raw: RawCohort, endpoint: str, *, only: Collection[str] | None = None) -> Cohort:
@@ -87,7 +90,7 @@ def assemble(raw: RawCohort, endpoint: str, *, only: Collection[str] | None = No
     chosen = chosen.with_entry("dropped", "patients without expression", without_expression)
     table = _with_sample_columns(raw.patients.drop(index=without_expression), raw.samples, samples).sort_index()
     table, pointed = with_decimal_points(table, raw.source)
-    followed, followed_up = outcomes(table, endpoint, raw.source, unit=raw.time_unit)
+    followed, followed_up = outcomes(table, endpoint, raw.source, unit=raw.time_unit, documented=raw.documented_unit)
     expression, genes = _expression(raw, samples[followed.index], only)
     clinical, covariates = clinical_columns(table.loc[followed.index])
     return Cohort(

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from features.cohort import ENDPOINTS
 from features.errors import CohortError
-from features.follow_up_units import UNITS, days_of, settled_unit
+from features.follow_up_units import LONGEST_DAYS, UNITS, Basis, days_of, settled_unit
 from features.ledger import Ledger
 
 #: cBioPortal's names for two of the endpoints; TCGA's own cohorts mean Liu et al.'s DFI and PFI by them.
@@ -102,7 +103,7 @@ def _time_column(by_name: Mapping[str, str], endpoint: str) -> tuple[str, str | 
 
 
 def outcomes(
-    table: pd.DataFrame, endpoint: str, source: str, *, unit: str | None = None
+    table: pd.DataFrame, endpoint: str, source: str, *, unit: str | None = None, documented: str | None = None
 ) -> tuple[pd.DataFrame, Ledger]:
     """Read one endpoint: patients that have both a status and a positive time.
 
@@ -116,6 +117,8 @@ def outcomes(
         What the table belongs to, for errors.
     unit : str or None
         ``days``, ``months`` or ``years``, as the user declares it for a column whose name does not state it.
+    documented : str or None
+        The unit that the format's documentation gives to columns such as ``OS.time``.
 
     Returns
     -------
@@ -137,13 +140,15 @@ def outcomes(
         raise CohortError(
             f"{source}: has no {endpoint} (a status and a time for it); {_what_it_has(table, available)}."
         )
-    columns = _declared(available[written], unit, source)
+    columns, overruled = _declared(available[written], unit, source)
+    basis: Basis = "stated" if columns.stated else "documented" if columns.unit and documented else "usual"
     event = _events(table[columns.status], endpoint, f"{source}, column {columns.status}")
-    time, converted = _days(table[columns.time], columns, source)
+    columns = replace(columns, unit=documented) if basis == "documented" else columns
+    time, converted = _days(table[columns.time], columns, basis, source)
     known = event.notna() & time.notna()
     positive = known & (time > 0)
     undated = (event == 1) & time.isna()
-    ledger = _joined(_renamed_ledger(endpoint, written, columns), converted)
+    ledger = _joined(_renamed_ledger(endpoint, written, columns), overruled, converted)
     ledger = ledger.with_entry("dropped", f"patients with {endpoint} event but no time", table.index[undated])
     without = table.index[~known & ~undated]
     ledger = ledger.with_entry("dropped", f"patients without {endpoint} status or time", without)
@@ -184,13 +189,16 @@ def _what_it_has(table: pd.DataFrame, available: Mapping[str, OutcomeColumns]) -
     return "it has no outcome columns at all (such as OS_STATUS with OS_MONTHS, or OS with OS.time)"
 
 
-def _declared(columns: OutcomeColumns, unit: str | None, source: str) -> OutcomeColumns:
+def _declared(columns: OutcomeColumns, unit: str | None, source: str) -> tuple[OutcomeColumns, Ledger]:
     """Return the columns with the unit that the user declares, where their name states none."""
-    if unit is None or columns.stated:
-        return columns
+    if unit is None:
+        return columns, Ledger()
     if unit not in UNITS:
         raise CohortError(f"{source}: time unit {unit!r} is not one of {', '.join(UNITS)}.")
-    return replace(columns, unit=unit, stated=True)
+    if columns.stated:
+        what = f"times of a column whose name states {columns.unit}, although {unit} are declared for those that do not"
+        return columns, Ledger().with_entry("kept", what, (columns.time,) if unit != columns.unit else ())
+    return replace(columns, unit=unit, stated=True), Ledger()
 
 
 def _renamed_ledger(endpoint: str, written: str, columns: OutcomeColumns) -> Ledger:
@@ -230,13 +238,13 @@ def _meaning(word: str, endpoint: str) -> float | None:
     return by_digit if by_word in {None, by_digit} else None
 
 
-def _days(column: pd.Series, columns: OutcomeColumns, source: str) -> tuple[pd.Series, Ledger]:
+def _days(column: pd.Series, columns: OutcomeColumns, basis: Basis, source: str) -> tuple[pd.Series, Ledger]:
     """Return whole days, NaN where missing.
 
     Raises
     ------
     CohortError
-        If a time is not a number, or its unit cannot be told or is contradicted.
+        If a time is not a number or longer than a life, or its unit cannot be told or is contradicted.
     """
     times = pd.to_numeric(column, errors="coerce").astype(np.float64)
     wrong = column.notna() & ~np.isfinite(times)
@@ -246,12 +254,23 @@ def _days(column: pd.Series, columns: OutcomeColumns, source: str) -> tuple[pd.S
             f"(first patient: {column.index[wrong][0]!r}); correct them, or leave the field empty."
         )
     numbers = times.to_numpy()
-    settled = settled_unit(numbers, columns.unit, stated=columns.stated, column=columns.time, source=source)
+    settled = settled_unit(numbers, columns.unit, basis=basis, column=columns.time, source=source)
     ledger = settled.ledger
     if settled.unit != "days":
         what = f"{columns.time}: {settled.unit} to whole days"
         ledger = ledger.with_note("converted", what, int(times.notna().sum()))
-    return pd.Series(days_of(numbers, settled.unit), index=times.index), ledger
+    days = days_of(numbers, settled.unit)
+    _require_within_a_life(days, column, columns.time, source)
+    return pd.Series(days, index=times.index), ledger
+
+
+def _require_within_a_life(days: NDArray[np.float64], column: pd.Series, name: str, source: str) -> None:
+    longer = np.abs(days) > LONGEST_DAYS
+    if longer.any():
+        raise CohortError(
+            f"{source}, column {name}: {int(longer.sum())} times are longer than a hundred years (first patient: "
+            f"{column.index[longer][0]!r}); correct them, or leave the field empty."
+        )
 
 
 def _first(by_name: Mapping[str, str], names: Iterable[str]) -> str | None:

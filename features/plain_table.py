@@ -58,10 +58,10 @@ class PlainTableReader:
     )
 
     def recognises(self, folder: Path) -> bool:
-        """Return whether the folder holds ``cohort.toml``, or tables named for expression and outcome."""
-        if (folder / SETTINGS_FILE).is_file():
-            return True
+        """Return whether the folder holds ``cohort.toml`` and a table, or tables named for expression and outcome."""
         tables = tables_of(folder)
+        if tables and (folder / SETTINGS_FILE).is_file():
+            return True
         return any(is_named(file, _EXPRESSION_WORDS) for file in tables) and any(
             is_named(file, CLINICAL_WORDS) for file in tables
         )

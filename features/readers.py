@@ -12,19 +12,21 @@ from features.anndata_cohort import AnnDataReader
 from features.assembly import RawCohort, assemble
 from features.cbioportal import CBioPortalReader
 from features.cohort import ENDPOINTS, Cohort
-from features.cohort_settings import read_settings, said
+from features.cohort_settings import SETTINGS_FILE, read_settings, said
 from features.errors import CohortError
 from features.gct import GctReader
 from features.gdc_download import GdcDownloadReader
+from features.installed_readers import InstalledReader, installed_reader, installed_readers
 from features.plain_table import PlainTableReader
 from features.profiles import Declared
+from features.tables import readable, shown
 from features.xena import XenaReader
 
 logger = logging.getLogger(__name__)
 
 
 class CohortReader(Protocol):
-    """What reads one format.
+    """What reads one format: anyone may write another (``docs/cohort_formats.md``).
 
     Attributes
     ----------
@@ -46,7 +48,9 @@ class CohortReader(Protocol):
         ...
 
 
-#: In the order in which they are asked: a plain table is what is none of the others.
+#: In the order in which they are asked: a plain table is what is none of the others. Readers that packages offer
+#: (`features.installed_readers`) are asked after all of these, and read nothing that one of these recognises, unless
+#: ``reader`` in the folder's ``cohort.toml`` names one.
 READERS: tuple[CohortReader, ...] = (
     CBioPortalReader(),
     XenaReader(),
@@ -108,7 +112,12 @@ def read_cohort(
     declared = Declared(cancer_type, profile, scale, zscore_reference, genes, time_unit)
     declared = said(declared, read_settings(folder))
     raw = reader.read(folder, declared)
-    cohort = assemble(replace(raw, time_unit=raw.time_unit or declared.time_unit), endpoint, only=declared.only)
+    raw = replace(raw, time_unit=raw.time_unit or declared.time_unit)
+    if isinstance(reader, InstalledReader):
+        with reader.held_to(f"describe {folder.name}"):
+            cohort = assemble(raw, endpoint, only=declared.only)
+    else:
+        cohort = assemble(raw, endpoint, only=declared.only)
     logger.info("%s: %d patients, %d events", cohort, len(cohort.patients), cohort.n_events)
     return cohort
 
@@ -152,8 +161,38 @@ def _is_cohort(folder: Path) -> bool:
 def _recognised(folder: Path) -> CohortReader | None:
     if not folder.is_dir():
         raise CohortError(f"{folder}: is no folder; name a cohort folder, or a folder that holds some.")
-    return next((reader for reader in READERS if reader.recognises(folder)), None)
+    named = _named_by_settings(folder)
+    if named is not None:
+        return named
+    with readable(folder):
+        shipped = next((reader for reader in READERS if reader.recognises(folder)), None)
+    return shipped or next((reader for reader in installed_readers() if reader.recognises(folder)), None)
+
+
+def _named_by_settings(folder: Path) -> CohortReader | None:
+    """Return the reader that ``cohort.toml`` names.
+
+    Raises
+    ------
+    CohortError
+        If there is none of that name.
+    """
+    try:
+        name = read_settings(folder).reader
+    except CohortError:
+        # Whoever reads the folder will say so; until then it is a cohort's all the same.
+        return None
+    if name is None:
+        return None
+    found = next((reader for reader in READERS if reader.name == name), None) or installed_reader(name)
+    if found is None:
+        raise CohortError(
+            f"{shown(folder / SETTINGS_FILE)}: there is no reader {name!r}; {_layouts()}. Is the package "
+            "that offers it installed?"
+        )
+    return found
 
 
 def _layouts() -> str:
-    return "known are " + "; ".join(f"{reader.name} ({reader.layout})" for reader in READERS)
+    known = (*READERS, *installed_readers())
+    return "known are " + "; ".join(f"{reader.name} ({reader.layout})" for reader in known)

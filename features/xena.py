@@ -87,6 +87,7 @@ class XenaReader:
             patients=tables.patients,
             samples=tables.samples,
             ledger=Ledger((*typed.entries, *profile.ledger.entries, *tables.ledger.entries, *left_out.entries)),
+            documented_unit=tables.documented_unit,
         )
 
 

@@ -4,14 +4,21 @@ Legacy hub: ``KIRC_survival.txt`` and ``KIRC_clinicalMatrix``. GDC hub: ``TCGA-K
 ``TCGA-KIRC.GDC_phenotype.tsv`` (``submitter_id.samples`` first) until 2024 and ``TCGA-KIRC.clinical.tsv`` since, both
 with names such as ``gender.demographic``. Toil: ``TCGA_survival_data`` and ``TcgaTargetGTEX_phenotype.txt`` (Latin-1).
 
+Notes
+-----
+Their times are in days: of the legacy hub and Toil by the definitions of TCGA-CDR's Table S1 that UCSC publishes with
+them ("OS.time: overall survival time in days"), of GDC's hub because they are its ``days_to_…``.
+
 References
 ----------
+Liu J et al. 2018. An integrated TCGA pan-cancer clinical data resource. doi 10.1016/j.cell.2018.02.052
 Goldman MJ et al. 2020. Visualizing and interpreting cancer genomics data via the Xena platform.
 doi 10.1038/s41587-020-0546-8. How the files are made: github.com/ucscXena/xena-GDC-ETL.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +32,11 @@ from features.sample_tables import by_patient, patients_of
 from features.tables import read_strings, shown, text_encoding
 from features.xena_types import only_of_type, tells_types_apart
 
+#: The hubs' own names of tables of survival, of which the unit of times is documented.
+_DOCUMENTED = re.compile(
+    r"([A-Z]{2,9}_survival\.txt|[A-Za-z0-9_-]+\.survival\.tsv|TCGA_survival_data(_2)?(\.txt)?"
+    r"|Survival_SupplementalTable_S1_\w+)(\.gz)?"
+)
 _SAMPLE_COLUMNS = ("sample", "sampleid", "submitter_id.samples")
 _PATIENT_COLUMNS = ("_PATIENT", "bcr_patient_barcode", "submitter_id", "case_submitter_id", "submitter_id.")
 _TYPE_COLUMNS = ("sample_type", "sample_type.samples", "_sample_type")
@@ -52,6 +64,8 @@ class XenaTables:
     types_told : bool
         Whether a column tells the cancer types apart.
     ledger : Ledger
+    documented_unit : str or None
+        The unit of times that UCSC documents of tables of survival with these names.
     """
 
     patients: pd.DataFrame
@@ -59,6 +73,7 @@ class XenaTables:
     others: pd.Index
     types_told: bool
     ledger: Ledger
+    documented_unit: str | None = None
 
 
 def read_tables(files: list[Path], code: str, source: str) -> XenaTables:
@@ -91,7 +106,14 @@ def read_tables(files: list[Path], code: str, source: str) -> XenaTables:
     table = table.assign(patient=_patients(table)).sort_index()
     patients, differing = by_patient(table, {*_PATIENT_COLUMNS, *_TYPE_COLUMNS})
     entries = (*ledger.entries, *typed.entries, *differing.entries)
-    return XenaTables(patients, _sample_types(table), others, told, Ledger(entries))
+    unit = "days" if _is_documented(files, [table for table, _ in read]) else None
+    return XenaTables(patients, _sample_types(table), others, told, Ledger(entries), unit)
+
+
+def _is_documented(files: list[Path], tables: list[pd.DataFrame]) -> bool:
+    """Return whether all tables that hold outcomes bear the names that the hubs gave them."""
+    of_survival = [file for file, table in zip(files, tables, strict=True) if outcome_columns(table.columns)]
+    return all(_DOCUMENTED.fullmatch(file.name) for file in of_survival)
 
 
 def _by_sample(file: Path) -> tuple[pd.DataFrame, Ledger]:
