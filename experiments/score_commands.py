@@ -21,6 +21,8 @@ FAILED = 1
               help="A bundle's folder, or an exported model's, in place of a registered one.")  # fmt: skip
 @click.option("--scale", required=True, help="Of the expression values: log2_tpm_1, log2_rsem_1, tpm, zscore, …")
 @click.option("--zscore-reference", help="What z-scores refer to: the model's reference by name; `own` unless set.")
+@click.option("--reference", "cohort", metavar="NAME",
+              help="Of a model of several cohorts: whose reference; the model's default unless set.")  # fmt: skip
 @click.option("--horizon", "horizons", type=float, multiple=True,
               help="Months; may be given several times. The model's own unless set.")  # fmt: skip
 @click.option("--contributions", is_flag=True, help="What each covariate contributes, in .ndjson results.")
@@ -53,7 +55,7 @@ def score(
     target = target or results_beside(file)
     if not options["overwrite"]:
         require_free(target)
-    model = model_to_score_with(options["reference"], options["bundle"])
+    model = model_to_score_with(options["reference"], options["bundle"]).reference_named(options["cohort"])
     asked = Asked(
         scale=options["scale"],
         zscore_reference=options["zscore_reference"],
@@ -67,6 +69,10 @@ def score(
     assert outcome is not None  # noqa: S101
     for words in words_of(outcome):
         click.echo(f"prognosis: {words}", err=True)
-    click.echo(f"{target}: {outcome.n_scored:,} patients scored with {model.name}, {outcome.n_failed:,} not")
+    named = f" on reference {model.reference}" if model.reference else ""
+    which = " (its default)" if model.reference and options["cohort"] is None else ""
+    click.echo(
+        f"{target}: {outcome.n_scored:,} patients scored with {model.name}{named}{which}, {outcome.n_failed:,} not"
+    )
     if outcome.n_failed:
         context.exit(FAILED)

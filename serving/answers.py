@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from serving.evidence_block import CitationBlock, citation_blocks, evidence_block
+from serving.reference_schemas import ReferenceBlock
 from serving.schemas import (
     RESEARCH_USE_ONLY,
     CancerTypeEntry,
@@ -56,6 +57,8 @@ class RenderedModel:
         What the evidence beside the genes cites.
     scan_json : bytes
         Both as members of a JSON object.
+    references : mapping of str to RenderedModel
+        The same of the model's other references, by their names; empty where it was trained on one cohort.
     """
 
     blocks: Mapping[str, ModelBlock]
@@ -63,6 +66,7 @@ class RenderedModel:
     hazard_ratios: list[HazardRatio]
     citations: list[CitationBlock]
     scan_json: bytes
+    references: Mapping[str, RenderedModel] = field(default_factory=dict)
 
     @property
     def block_json(self) -> bytes:
@@ -84,7 +88,14 @@ def render(registered: RegisteredVersion, model: PrognosticModel) -> RenderedMod
         If it does not: a model that cannot answer is not served.
     """
     require_scoring(model)
-    blocks = {variant: _model_block(registered, model, variant) for variant in model.variants}
+    listed = [_reference_block(model.reference_named(name)) for name in model.reference_names]
+    others = {name: _rendered(registered, other, listed) for name, other in model.references.items()}
+    own = _rendered(registered, model, listed)
+    return replace(own, references=others) if others else own
+
+
+def _rendered(registered: RegisteredVersion, model: PrognosticModel, listed: list[ReferenceBlock]) -> RenderedModel:
+    blocks = {variant: _model_block(registered, model, variant, listed) for variant in model.variants}
     rows = [_hazard_ratio(row, model.cancer_type) for row in model.hazard_ratios.to_dict(orient="records")]
     cited = citation_blocks(row.gene for row in rows)
     return RenderedModel(
@@ -149,7 +160,22 @@ def _array(blocks: Sequence[BaseModel]) -> bytes:
     return b"[" + b",".join(block.model_dump_json().encode() for block in blocks) + b"]"
 
 
-def _model_block(registered: RegisteredVersion, model: PrognosticModel, variant: str) -> ModelBlock:
+def _reference_block(model: PrognosticModel) -> ReferenceBlock:
+    return ReferenceBlock(
+        name=model.reference,
+        is_default=model.reference == model.reference_names[0],
+        scale=model.scale,
+        zscore_reference=model.zscore_reference,
+        cohort=model.cohort.source,
+        n_patients=model.cohort.n_patients,
+        n_events=model.cohort.n_events,
+        horizon_months_max=float(model.horizon_months_max),
+    )
+
+
+def _model_block(
+    registered: RegisteredVersion, model: PrognosticModel, variant: str, listed: list[ReferenceBlock]
+) -> ModelBlock:
     variants = {name: _variant_block(each) for name, each in model.variants.items()}
     return ModelBlock(
         name=model.name,
@@ -166,6 +192,9 @@ def _model_block(registered: RegisteredVersion, model: PrognosticModel, variant:
         variants=variants,
         scale=model.scale,
         zscore_reference=model.zscore_reference,
+        reference=model.reference or None,
+        reference_is_default=model.reference == model.reference_names[0] if listed else None,
+        references=listed,
         cohort=model.cohort.source,
         n_patients=model.cohort.n_patients,
         n_events=model.cohort.n_events,

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -17,7 +17,7 @@ from serving.bundle_cache import Listing, RegisteredVersion, RegistryAwayError, 
 from serving.patience import Patience, Source
 from serving.problems import ProblemError
 from training.bundle import BundleError, read_bundle
-from training.model import PrognosticModel
+from training.model import PrognosticModel, UnknownReferenceError
 
 _LOG = logging.getLogger("bentoml.prognosis")
 _STOP_SECONDS = 5.0
@@ -39,6 +39,22 @@ class ServedModel:
     model: PrognosticModel
     rendered: RenderedModel
     since: datetime
+
+    def on_reference(self, name: str | None, *, kind: str) -> ServedModel:
+        """Return the model on one of its references, on the default where none is named.
+
+        Raises
+        ------
+        ProblemError
+            Of that kind, if it has no such reference.
+        """
+        if name is None:
+            return self
+        try:
+            model = self.model.reference_named(name)
+        except UnknownReferenceError as error:
+            raise ProblemError(kind, str(error), field="reference") from None
+        return self if model is self.model else replace(self, model=model, rendered=self.rendered.references[name])
 
 
 @dataclass(frozen=True)

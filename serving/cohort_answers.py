@@ -30,6 +30,7 @@ def example(served: ServedModel) -> ExampleRequest:
         endpoint=model.endpoint,
         scale=model.scale,
         zscore_reference=model.zscore_reference,
+        reference=model.reference or None,
         profiles=[ProfileRequest(id=SYNTHETIC_ID, expression=expression, clinical=clinical or None)],
     )
 

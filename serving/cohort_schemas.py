@@ -56,4 +56,5 @@ class ExampleRequest(Wire):
     endpoint: Endpoint
     scale: Scale
     zscore_reference: str | None
+    reference: str | None = Field(description="null for a model that was trained on one cohort.")
     profiles: list[ProfileRequest]

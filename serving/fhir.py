@@ -167,7 +167,8 @@ def _rationale(at: HorizonSurvival, survived_months: float | None, risk: str) ->
 def _method(block: ModelBlock) -> CodeableConcept:
     coding = Coding(system=f"{_OURS}:model", version=block.version, code=block.name)
     kind = "SIMULATED, " if block.simulated else ""
-    fitted = f"{kind}{block.learner}, {block.n_patients} patients, {block.n_events} events"
+    among = "" if block.reference is None else f"reference {block.reference}, "
+    fitted = f"{kind}{block.learner}, {among}{block.n_patients} patients, {block.n_events} events"
     return CodeableConcept(coding=[coding], text=f"{block.name} version {block.version} ({fitted})")
 
 

@@ -20,6 +20,7 @@ from features.profile_files import FORMATS, open_profiles
 from serving.champions import ServedModel
 from serving.desk import Desk
 from serving.problems import Problem, ProblemError
+from serving.reference_schemas import ASKED_FOR
 from serving.request_log import note
 from serving.schemas import Endpoint, Name, Scale
 from serving.score_answers import answer_line, count_block
@@ -46,6 +47,7 @@ class FileQuery(Wire):
     endpoint: Endpoint = Field(default="OS")
     scale: Scale = Field(description="The scale of every expression value in the file.")
     zscore_reference: Name | None = Field(default=None, description="As in `/score`.")
+    reference: Name | None = Field(default=None, description=ASKED_FOR)
     horizons_months: str | None = Field(
         default=None,
         description="Months from diagnosis, divided by commas; the model's own if left out.",
@@ -63,6 +65,7 @@ async def score_file_route(desk: Desk, request: Request) -> Response:
     query, horizons = _query(request)
     form, wanted = _format(request, query), _wanted(request)
     served = desk.snapshot.find(query.cancer_type, query.endpoint, kind="not-scorable")
+    served = served.on_reference(query.reference, kind="not-scorable")
     asked = Asked(query.scale, query.zscore_reference, horizons, contributions=query.contributions and wanted == LINES)
     # The file's own scope ends with the answer's last part, or with the first fault.
     folder = tempfile.TemporaryDirectory(prefix="prognosis-")

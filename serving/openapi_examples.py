@@ -17,6 +17,7 @@ _NO_MODEL: Mapping[str, Any] = {
     "endpoint": "OS",
     "scale": "log2_tpm_1",
     "zscore_reference": None,
+    "reference": None,
     "profiles": [
         {
             "id": "SYNTHETIC example, nobody's values",
@@ -61,6 +62,12 @@ class Examples:
     def scale(self) -> str:
         """The scale of the request."""
         return str(self.request["scale"])
+
+    @property
+    def reference(self) -> str | None:
+        """The reference of the request; None where the model has one only."""
+        named = self.request["reference"]
+        return None if named is None else str(named)
 
     @property
     def with_choices(self) -> dict[str, Any]:

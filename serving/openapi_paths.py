@@ -15,6 +15,7 @@ from serving.file_routes import CSV, LINES, MEDIA_TYPES, FileQuery
 from serving.guard import OPEN_PATHS
 from serving.openapi_answers import EVERYWHERE, GUARDED, TAKES_BODY, answered, failures
 from serving.openapi_examples import Examples
+from serving.reference_schemas import ASKED_FOR
 from serving.schemas import CancerTypes, HazardRatios, Health, Models, ScoreRequest, ScoreResponse
 
 _JSON, _HTML, _PLAIN = "application/json", "text/html", "text/plain"
@@ -163,6 +164,7 @@ def _file_parameters(examples: Examples) -> list[dict[str, Any]]:
         "endpoint": examples.endpoint,
         "scale": examples.scale,
         "horizons_months": ",".join(f"{months:g}" for months in examples.horizons_months),
+        "reference": examples.reference,
         "format": None,
     }
     return [
@@ -186,6 +188,10 @@ def _cohort_parameters(examples: Examples) -> list[dict[str, Any]]:
     return [
         _parameter("cancer_type", "path", {**_TEXT, "minLength": 1}, "See `/cancer-types`.", examples.cancer_type),
         {**_parameter("endpoint", "query", known, "What is counted as event.", examples.endpoint), "required": False},
+        {
+            **_parameter("reference", "query", {**_TEXT, "minLength": 1}, ASKED_FOR, examples.reference),
+            "required": False,
+        },
     ]
 
 

@@ -23,13 +23,14 @@ def served_model(snapshot: Snapshot, request: Request) -> ServedModel:
     Raises
     ------
     ProblemError
-        If there is no such endpoint or no such model.
+        If there is no such endpoint, no such model, or no such reference of it.
     """
     endpoint = request.query_params.get("endpoint", "OS")
     if endpoint not in ENDPOINTS:
         detail = f"endpoint must be one of {', '.join(ENDPOINTS)}."
         raise ProblemError("invalid-request", detail, field="endpoint")
-    return snapshot.find(request.path_params["cancer_type"], endpoint, kind="no-such-model")
+    served = snapshot.find(request.path_params["cancer_type"], endpoint, kind="no-such-model")
+    return served.on_reference(request.query_params.get("reference"), kind="no-such-model")
 
 
 async def _page(_: Desk, request: Request) -> Response:

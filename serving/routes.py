@@ -31,17 +31,17 @@ INLINE_BYTES = 2**16
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-_ENDPOINT = frozenset({"endpoint"})
+_OF_MODEL = frozenset({"endpoint", "reference"})
 #: What may stand in the query, where it could be meant to change the answer; elsewhere it is passed over.
 _QUERIES: Mapping[str, Set[str]] = {
     "/score": frozenset(),
     "/score/file": frozenset(FileQuery.model_fields),
     "/cancer-types": frozenset(),
     "/models": frozenset(),
-    "/hazard-ratios/{cancer_type}": _ENDPOINT,
-    "/kaplan-meier/{cancer_type}": _ENDPOINT | {"gene"},
-    "/comparison/{cancer_type}": _ENDPOINT,
-    "/example/{cancer_type}": _ENDPOINT,
+    "/hazard-ratios/{cancer_type}": _OF_MODEL,
+    "/kaplan-meier/{cancer_type}": _OF_MODEL | {"gene"},
+    "/comparison/{cancer_type}": _OF_MODEL,
+    "/example/{cancer_type}": _OF_MODEL,
 }
 
 

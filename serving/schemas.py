@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from features.endpoints import ENDPOINTS
 from features.scale_names import SCALES
 from serving.evidence_block import CitationBlock, EvidenceBlock
+from serving.reference_schemas import ASKED_FOR, ReferenceBlock
 from serving.result_schemas import Result
 from serving.wire import Wire
 
@@ -90,6 +91,7 @@ class ScoreRequest(Wire):
         description=f"What z-scores refer to: the model's own reference by name, or `{OWN_REFERENCE}` (also where "
         "it is left out); with the latter the answer is relative only.",
     )
+    reference: Name | None = Field(default=None, description=ASKED_FOR)
     horizons_months: list[Months] | None = Field(
         default=None,
         min_length=1,
@@ -166,7 +168,10 @@ class ModelBlock(Wire):
     variants: dict[str, VariantBlock]
     scale: str
     zscore_reference: str | None
-    cohort: str = Field(description="What it was trained on.")
+    reference: str | None = Field(description="The reference that answered; null for a model of one cohort.")
+    reference_is_default: bool | None = Field(description="Whether it answers where none is named; null likewise.")
+    references: list[ReferenceBlock] = Field(description="Those that can be named, the default first; empty likewise.")
+    cohort: str = Field(description="What it was trained on; of several cohorts the one that is the reference.")
     n_patients: Count
     n_events: Count
     median_follow_up_months: Months | None = Field(description="Reverse Kaplan–Meier; null where not reached.")

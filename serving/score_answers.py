@@ -51,6 +51,7 @@ def fhir_score_answer(snapshot: Snapshot, parsed: ParsedRequest) -> bytes:
 def _results(snapshot: Snapshot, parsed: ParsedRequest) -> tuple[ServedModel, list[PatientScore | Problem]]:
     request = parsed.request
     served = snapshot.find(request.cancer_type, request.endpoint, kind="not-scorable")
+    served = served.on_reference(request.reference, kind="not-scorable")
     note(model=served.model.name, version=served.registered.version, profiles=len(parsed.ids))
     block = _scored(served.model, request)
     count_block(block)

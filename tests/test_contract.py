@@ -71,6 +71,7 @@ def with_sound_values(document: dict[str, Any], model: PrognosticModel) -> dict[
     asked["cancer_type"]["enum"], asked["endpoint"]["enum"] = [model.cancer_type], [model.endpoint]
     asked["scale"]["enum"] = [model.scale]
     asked["zscore_reference"] = {"type": "null"}
+    asked["reference"] = {"type": "null"}
     months = {"type": "number", "minimum": 1, "maximum": model.horizon_months_max}
     asked["horizons_months"] = {"type": "array", "items": months, "minItems": 1, "maxItems": 5}
     asked["profiles"]["maxItems"] = 3

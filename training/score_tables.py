@@ -32,6 +32,9 @@ def score_table(of: ScoredPatients, rows: NDArray[np.int64]) -> pa.Table:
     n = len(patients.ids)
     columns: dict[str, Any] = {"row": rows, "id": list(patients.ids)}
     columns |= _words(of)
+    # Of several that a model has; where it has one, there is nothing to name.
+    named = ["reference"] if of.model.reference else []
+    columns |= {name: [of.model.reference] * n for name in named}
     numbers = {name: np.full(n, np.nan) for name in _number_names(wanted)}
     for scores in scored.by_variant:
         for name, values in _numbers(scores, wanted).items():
@@ -42,6 +45,7 @@ def score_table(of: ScoredPatients, rows: NDArray[np.int64]) -> pa.Table:
         "row",
         "id",
         "variant",
+        *named,
         *numbers,
         "risk_group",
         "missing_genes",

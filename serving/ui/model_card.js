@@ -58,6 +58,7 @@ export function modelCard(model) {
     ["Model", `${model.name}, version ${model.version} (${model.alias})`],
     ["Endpoint", endpointWords(model.endpoint) + (model.estimand === "net" ? "; net: other deaths were censored" : "")],
     ["Cohort", `${model.cohort}: ${model.n_patients} patients, ${model.n_events} events` + followUp(model)],
+    ...reference(model),
     ["Learner", `${learnerWords(model.learner)}; ${variantWords(model.variant)}`],
     ["Concordance", `${withInterval(model.concordance, 3)}, Harrell's, out of fold, 95 % interval`],
     ["Answers until", `${monthsWords(model.horizon_months_max)} months`],
@@ -81,6 +82,13 @@ export function modelCard(model) {
 }
 
 const variantWords = (variant) => (variant === "clinical" ? "with clinical values" : "genes only");
+
+function reference(model) {
+  if (model.reference === null) return [];
+  const others = model.references.map((each) => each.name).filter((name) => name !== model.reference);
+  const which = model.reference_is_default ? "the default" : "not the default";
+  return [["Reference", `${model.reference} (${which}); the model was trained on ${others.join(", ")}, too`]];
+}
 
 function followUp(model) {
   const months = model.median_follow_up_months;

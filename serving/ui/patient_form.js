@@ -72,6 +72,7 @@ export class PatientForm {
     byId("clinical-fields").hidden = columns.length === 0;
     byId("clinical-hint").textContent = "All of them, or none: without them the genes alone answer.";
     byId("clinical").replaceChildren(...columns.map(clinicalField));
+    this.namedReference = null;
     this.showReference();
     this.countGenes();
   }
@@ -139,6 +140,7 @@ export class PatientForm {
       return;
     }
     this.example = valueOf("profile");
+    this.namedReference = null;
     setValue("label", "");
     this.filled = this.ofThePatient;
     say([]);
@@ -175,6 +177,7 @@ export class PatientForm {
       this.modelSelect.value = model.name;
       this.showModel();
     }
+    this.namedReference = read.stated.reference ?? null;
     this.adoptScale(read.stated);
     setValue("profile", read.isJson ? profileText(read.expression) : text);
     byId("profile").scrollTop = 0;
@@ -227,7 +230,8 @@ export class PatientForm {
     const scale = valueOf("scale");
     const reference = scale === "zscore" ? { zscore_reference: valueOf("reference") } : {};
     const horizons_months = asked.length ? asked : null;
-    return { cancer_type, endpoint, scale, ...reference, horizons_months, profiles: [profile] };
+    const named = this.namedReference === null ? {} : { reference: this.namedReference };
+    return { cancer_type, endpoint, scale, ...reference, ...named, horizons_months, profiles: [profile] };
   }
 }
 

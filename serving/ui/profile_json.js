@@ -2,7 +2,7 @@
 
 import { FieldError } from "./field_errors.js";
 
-const REQUEST = ["cancer_type", "endpoint", "scale", "zscore_reference"];
+const REQUEST = ["cancer_type", "endpoint", "scale", "zscore_reference", "reference"];
 /** What the page asks for in its own way. */
 const OWN_WAY = ["horizons_months", "contributions", "hazard_ratios"];
 const PROFILE = ["id", "expression", "clinical", "survived_months"];
