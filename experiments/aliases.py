@@ -171,7 +171,7 @@ class Door:
         last = last_move(self.entries, self._name)
         since = int(last["newest_version"]) if last else 0
         registered_since = {version, *self.state.challengers(after=since, data_digest=evidence.digests.get("data"))}
-        return max(len(registered_since), evidence.figures.get("challengers", 0))
+        return max(len(registered_since), int(evidence.figures.get("challengers", 0)))
 
 
 @contextmanager
