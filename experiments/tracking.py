@@ -42,11 +42,13 @@ from experiments.labels import (
     version_tags,
     warning,
 )
+from experiments.mlflow_views import experiment_tags, missing_tags, training_links
 from experiments.promotion_entries import Evidence, evidence, was_promoted
 from experiments.run_figures import of_evaluation, of_null, of_training
 from features.errors import PrognosisError
 from serving.settings import Settings
 from training.bundle import bundle_digest
+from training.model import PrognosticModel
 from training.results import Estimate, Evaluation, TrainingResult
 from training.trainer import headline_name
 
@@ -137,7 +139,7 @@ def track(
     before = version_of(client, result.model.name, training)
     if before is not None:
         return _tracked(before, _give_aliases(client, before, result, settings, contest))
-    experiment_id = experiment_of(client, result.model.name, identity(result.model), settings=settings)
+    experiment_id = experiment_of(client, result.model, settings=settings)
     own, scratch = {TRAINING: training} if training else {}, bundle_folder.parent
     reported = result.evaluations[headline_name(result.evaluations, result.definition)]
     of_all = {**run_tags(result), **own}
@@ -157,6 +159,7 @@ def track(
                 client.log_inputs(child_id, datasets=[_dataset(result)])
         client.log_artifacts(run_id, str(bundle_folder), BUNDLE)
         version = _register(client, run_id, result, reported, {"bundle_digest": digest, **contest.tags(), **own})
+        _describe(client, experiment_id, run_id, version, note(result, reported))
     return _tracked(version, _give_aliases(client, version, result, settings, contest))
 
 
@@ -267,16 +270,20 @@ def _has_bundle(client: MlflowClient, model: TrackedModel) -> bool:
     return location.scheme not in {"", "file"} or Path(unquote(location.path), "model.json").is_file()
 
 
-def experiment_of(client: MlflowClient, name: str, tags: Mapping[str, str], *, settings: Settings) -> str:
+def experiment_of(client: MlflowClient, model: PrognosticModel, *, settings: Settings) -> str:
     """Return the experiment of a cancer type and endpoint, made or brought back where it has to be."""
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        if found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
-        return str(found.experiment_id)
-    # A server keeps artefacts where it was told to; only a database on this machine needs a folder beside it.
-    location = (settings.artifacts / name).as_uri() if local_database(settings) else None
-    return client.create_experiment(name, artifact_location=location, tags={**tags, **MODEL_TRAINING})
+    found = client.get_experiment_by_name(model.name)
+    if found is None:
+        # A server keeps artefacts where it was told to; only a database on this machine needs a folder beside it.
+        location = (settings.artifacts / model.name).as_uri() if local_database(settings) else None
+        tags = {**identity(model), **MODEL_TRAINING}
+        found = client.get_experiment(client.create_experiment(model.name, artifact_location=location, tags=tags))
+    elif found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    identifier = str(found.experiment_id)
+    for key, value in missing_tags(experiment_tags(identifier, model.name, warning(model)), found.tags).items():
+        client.set_experiment_tag(identifier, key, value)
+    return identifier
 
 
 @contextmanager
@@ -330,6 +337,13 @@ def _register(
     tags = {**run_tags(result), **gate_tags(result), **version_tags(result, reported), **own_tags}
     source = f"{client.get_run(run_id).info.artifact_uri}/{BUNDLE}"
     return client.create_model_version(name, source, run_id=run_id, tags=tags, description=note(result, reported))
+
+
+def _describe(client: MlflowClient, experiment_id: str, run_id: str, version: ModelVersion, note: str) -> None:
+    """Let the descriptions of the run and of its version lead to each other, to the card and to the pictures."""
+    described = f"{note}\n\n{training_links(experiment_id, run_id, version.name, str(version.version))}"
+    client.set_tag(run_id, MLFLOW_RUN_NOTE, described)
+    client.update_model_version(version.name, version.version, described)
 
 
 def _give_aliases(

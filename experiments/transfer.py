@@ -234,7 +234,7 @@ def _new_version(
 ) -> ModelVersion:
     mark = {TRAINING: f"import-{exported.digest[:16]}"}
     require_registered_model(client, model.name, identity(model), warning(model))
-    experiment_id = experiment_of(client, model.name, identity(model), settings=settings)
+    experiment_id = experiment_of(client, model, settings=settings)
     of_run = origin_tags(model) | {"role": "import"} | mark
     with open_run(client, experiment_id, f"import of version {exported.version}", of_run) as run_id:
         try:
