@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.cohort import Cohort
+from features.persons import own_identifiers
 from features.pooled_cohorts import stratum
 from training.model import PrognosticModel
 from training.new_patients import AS_IS, RENORMALISED, Answered, NewPatients
 from training.scores import CLINICAL
 from training.survival_grid import horizon_day
+from training.training_patients import absent_from
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +57,8 @@ def locked_predictions(model: PrognosticModel, cohort: Cohort, days: Floats) -> 
     ----------
     model : PrognosticModel
     cohort : Cohort
-        Of several cohorts that were pooled, each is asked about on its own scale.
+        Of several cohorts that were pooled, each is asked about on its own scale, and against the model's reference of
+        the same name where there is one.
     days : array, shape (n_days,)
 
     Notes
@@ -66,14 +69,16 @@ def locked_predictions(model: PrognosticModel, cohort: Cohort, days: Floats) -> 
     """
     if cohort.strata is None:
         return _asked(model, cohort, days)
-    by_part = {part.name: _asked(model, stratum(cohort, part.name), days) for part in cohort.parts}
-    absent, linear_predictor = np.zeros(len(cohort.time), dtype=np.bool_), np.full(len(cohort.time), np.nan)
+    by_part = {part.name: _asked(_of_part(model, part.name), stratum(cohort, part.name), days) for part in cohort.parts}
+    # Pooling may have given an identifier its cohort's name, under which the model has never met the patient.
+    absent, linear_predictor = absent_from(model, own_identifiers(cohort)), np.full(len(cohort.time), np.nan)
     survival = np.full((len(cohort.time), len(days)), np.nan)
     for name, part in by_part.items():
         members = cohort.strata == name
-        absent[members], linear_predictor[members] = part.absent, part.linear_predictor
+        linear_predictor[members] = part.linear_predictor
         if part.survival is not None:
             survival[members] = part.survival
+    linear_predictor[~absent] = np.nan
     complete = all(part.survival is not None for part in by_part.values())
     notes = dict.fromkeys(f"{name}: {part.note}" for name, part in by_part.items() if part.note)
     return LockedPredictions(
@@ -83,6 +88,11 @@ def locked_predictions(model: PrognosticModel, cohort: Cohort, days: Floats) -> 
         min(part.until_days for part in by_part.values()),
         "; ".join(notes),
     )
+
+
+def _of_part(model: PrognosticModel, name: str) -> PrognosticModel:
+    """Return the model on the cohort of this name, if it was trained on one; else on its default reference."""
+    return model.reference_named(name) if name in model.reference_names else model
 
 
 def _asked(model: PrognosticModel, cohort: Cohort, days: Floats) -> LockedPredictions:
