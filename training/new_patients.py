@@ -29,7 +29,7 @@ Integers = NDArray[np.int64]
 AS_IS, RENORMALISED = "as_is", "renormalised"
 #: Why the service refuses a patient.
 SCALE, DISTANCE, GENES = (
-    "values that their scale cannot have",
+    "values unlike the stated scale",
     "too far from the reference cohort",
     "too many genes missing",
 )
@@ -158,7 +158,7 @@ class NewPatients:
     def on_model_scale(self) -> Floats | None:
         """Expression on the model's scale in the panel's order, shape (n_patients, n_panel_genes).
 
-        NaN where missing, and for patients with values that their scale cannot have; None where there is no conversion.
+        NaN where missing, and for patients with values unlike their scale; None where there is no conversion.
         """
         return None if self.scale_refusal is not None else self._patients.values  # noqa: PD011 - no data frame
 

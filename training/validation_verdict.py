@@ -11,7 +11,7 @@ import pandas as pd
 from training.case_mix import Typical
 from training.estimate import Estimate
 from training.external_figures import RATIO_REFERENCE
-from training.input_shift import LARGE
+from training.input_shift import GENE, LARGE
 from training.metrics import at_horizon
 
 #: With fewer events nothing is told; with fewer than the second, all is told to be imprecise (Collins et al. 2016).
@@ -203,15 +203,14 @@ def _usefulness(evidence: Evidence) -> Finding:
 def _inputs(evidence: Evidence) -> Finding:
     question, assessed = "inputs", evidence.shifts[evidence.shifts["psi"].notna()]
     unknown = int((evidence.shifts["n_known"] == 0).sum())
-    absent = f", {unknown} not in the cohort at all" if unknown else ""
-    if not len(assessed):
-        return Finding(question, NOT_ASSESSED, OPEN, f"no input is on a scale that the bundle's reference has{absent}")
     large = int((assessed["reading"] == "large").sum())
     basis = (
-        f"{large} of {len(assessed)} moved far{absent}; rule: stability index {LARGE:g} or more, beyond chance, in "
-        f"{SHIFTED_SHARE:.0%} of them"
+        f"{large} of {len(assessed)} moved far{f', {unknown} not in the cohort at all' if unknown else ''}; rule: "
+        f"stability index {LARGE:g} or more, beyond chance, in {SHIFTED_SHARE:.0%} of them"
     )
-    if large >= SHIFTED_SHARE * len(assessed):
+    if evidence.shifts["kind"].eq(GENE).any() and not assessed["kind"].eq(GENE).any():
+        return Finding(question, NOT_ASSESSED, OPEN, f"no gene is on a scale that the reference has; {basis}")
+    if large >= SHIFTED_SHARE * max(len(assessed), 1):
         return Finding(question, "inputs shifted", BAD, basis)
     return Finding(question, "some inputs shifted" if large else "inputs as in training", GOOD, basis)
 
