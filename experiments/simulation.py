@@ -201,7 +201,9 @@ def simulate_patients(
     )
     risk = gene_risk + _clinical_risk(cohort, clinical)
     time, event = _follow_up(risk, model, patients)
-    index = pd.Index([f"SIM-{cancer_type}-{number:04d}" for number in range(1, size + 1)], name="patient")
+    # Those of another seed are other patients.
+    prefix = f"SIM-{cancer_type}" if seed == DEFAULT_SEED else f"SIM-{cancer_type}-{seed}"
+    index = pd.Index([f"{prefix}-{number:04d}" for number in range(1, size + 1)], name="patient")
     number = settings()["expression"]["background_genes"] if n_background is None else n_background
     expression = pd.DataFrame(
         np.hstack([scores, _background_scores(number, size, background)]),

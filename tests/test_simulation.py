@@ -290,3 +290,8 @@ def test_patients_die_as_their_true_survival_says():
 def test_the_cohort_of_patients_whose_survival_is_known_is_the_one_that_is_simulated():
     again = simulate_cohort("LGG", seed=4, n_patients=50, n_background=3)
     assert simulate_patients("LGG", seed=4, n_patients=50, n_background=3).cohort.digest() == again.digest()
+
+
+def test_patients_of_another_seed_are_others():
+    first, second = simulate_cohort("KIRC", n_patients=50), simulate_cohort("KIRC", seed=7, n_patients=50)
+    assert not set(first.patients) & set(second.patients)
