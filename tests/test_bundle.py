@@ -21,6 +21,7 @@ from training.bundle import (
     HAZARD_RATIOS,
     MANIFEST,
     MODEL,
+    POOLED_FORMAT,
     BundleError,
     bundle_digest,
     read_bundle,
@@ -357,7 +358,7 @@ def test_a_format_that_is_not_known_is_refused_with_both_numbers(bundle):
 
 
 def test_a_model_of_another_format_than_its_manifests_is_refused(bundle):
-    with pytest.raises(BundleError, match="is not of bundle format 1, 2 and 3"):
+    with pytest.raises(BundleError, match="is not of bundle format 1, 2, 3 and 4"):
         read_bundle(changed(bundle, lambda fields: fields.update(format=99)))
 
 
@@ -444,10 +445,10 @@ def answers_of(model, profiles, kept):
 
 
 #: The learners of the two variants of each kept bundle.
-KEPT_LEARNERS = {1: {"penalised_cox", "boosted"}, 2: {"auto"}, 3: {"auto"}}
+KEPT_LEARNERS = {1: {"penalised_cox", "boosted"}, 2: {"auto"}, 3: {"auto"}, 4: {"auto"}}
 
 
-@pytest.mark.parametrize("version", range(1, BUNDLE_FORMAT + 1))
+@pytest.mark.parametrize("version", range(1, POOLED_FORMAT + 1))
 def test_a_bundle_of_every_format_there_was_still_gives_the_scores_it_gave(version):
     model, profiles, kept = kept_bundle(version)
     answers = answers_of(model, profiles, kept)
@@ -470,11 +471,11 @@ def test_a_bundle_of_every_format_there_was_still_gives_the_scores_it_gave(versi
             assert at.upper == (None if upper is None else pytest.approx(upper, abs=1e-12))
 
 
-@pytest.mark.parametrize("version", range(1, BUNDLE_FORMAT + 1))
+@pytest.mark.parametrize("version", range(1, POOLED_FORMAT + 1))
 def test_a_bundle_of_every_format_there_was_scores_to_the_bit_when_it_is_written_in_todays(version, tmp_path):
     model, profiles, kept = kept_bundle(version)
     write_bundle(model, tmp_path / "today")
-    assert json.loads((tmp_path / "today" / MODEL).read_text(encoding="utf-8"))["format"] == BUNDLE_FORMAT
+    assert json.loads((tmp_path / "today" / MODEL).read_text(encoding="utf-8"))["format"] == max(version, BUNDLE_FORMAT)
     assert answers_of(read_bundle(tmp_path / "today"), profiles, kept) == answers_of(model, profiles, kept)
 
 
@@ -484,10 +485,10 @@ def test_the_first_format_is_one_member_a_variant(tmp_path):
         assert variant.fitted.shared_weight == 0
 
 
-@pytest.mark.parametrize("version", range(1, BUNDLE_FORMAT + 1))
+@pytest.mark.parametrize("version", range(1, POOLED_FORMAT + 1))
 def test_one_changed_byte_of_a_kept_bundle_is_refused(version, tmp_path):
     folder = shutil.copytree(KEPT / f"format_{version}", tmp_path / "bundle")
-    for path in [*folder.glob("*.ubj"), *folder.glob("replicates/*.npz")]:
+    for path in [*folder.rglob("*.ubj"), *folder.rglob("*.npz")]:
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 0x01
         path.write_bytes(content)
@@ -497,4 +498,69 @@ def test_one_changed_byte_of_a_kept_bundle_is_refused(version, tmp_path):
 
 def test_the_kept_bundles_are_small_and_of_simulated_patients():
     for folder in KEPT.glob("format_?"):
-        assert sum(path.stat().st_size for path in files_of(folder)) < 300_000
+        n_references = len(list(folder.rglob(MODEL)))
+        assert sum(path.stat().st_size for path in files_of(folder)) < 300_000 * n_references
+
+
+def test_the_other_reference_of_the_kept_bundle_still_gives_the_scores_it_gave():
+    model, _, kept = kept_bundle(POOLED_FORMAT)
+    other = kept["references"]["second"]
+    second = model.reference_named("second")
+    assert (model.scale, second.scale) == (kept["scale"], other["scale"]) == ("log2_tpm_1", "log2_rsem_1")
+    answers = answers_of(second, [Profile(**profile) for profile in other["profiles"]], other)
+    for answer, score in zip(answers, other["scores"], strict=True):
+        assert answer.linear_predictor == pytest.approx(score["linear_predictor"], abs=1e-12)
+        assert answer.risk_percentile == pytest.approx(score["risk_percentile"], abs=1e-12)
+        assert {at.horizon_months: at.probability for at in answer.survival} == pytest.approx(
+            dict(map(tuple, score["survival"])), abs=1e-12
+        )
+
+
+def test_references_come_back_to_the_bit(tmp_path):
+    model, *_ = kept_bundle(POOLED_FORMAT)
+    write_bundle(model, tmp_path / "again")
+    # Of tables, pandas writes other bytes for words that it has read.
+    for path in [path for path in files_of(KEPT / "format_4") if path.suffix in (".json", ".ubj", ".npz")]:
+        if path.name != MANIFEST:
+            again = tmp_path / "again" / path.relative_to(KEPT / "format_4")
+            assert again.read_bytes() == path.read_bytes()
+    read = read_bundle(tmp_path / "again")
+    assert (read.reference, list(read.references), read.reference_names) == ("first", ["second"], ("first", "second"))
+    assert read.references["second"].reference_names == read.reference_names
+    assert read.references["second"].patient_hashes == read.patient_hashes
+
+
+def moved(bundle: Path, before: str, after: str) -> None:
+    (bundle / "references" / before).rename(bundle / "references" / after)
+
+
+def of_another(bundle: Path) -> None:
+    file = bundle / "references" / "second" / MODEL
+    fields = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**fields, "reference": "first"}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda bundle: shutil.rmtree(bundle / "references"), "the references are not those that the model names"),
+        (lambda bundle: moved(bundle, "second", "third"), "the references are not those that the model names"),
+        (of_another, "of another"),
+        (lambda bundle: (bundle / "references" / "second" / MODEL).unlink(), "KeyError"),
+        (lambda bundle: (bundle / "references" / "alone").write_bytes(b"x"), "ValueError"),
+    ],
+)
+def test_references_that_do_not_belong_together_are_refused(tmp_path, change, words):
+    bundle = shutil.copytree(KEPT / "format_4", tmp_path / "bundle")
+    change(bundle)
+    names = [path.relative_to(bundle).as_posix() for path in files_of(bundle) if path.name != MANIFEST]
+    files = {name: hashlib.sha256((bundle / name).read_bytes()).hexdigest() for name in names}
+    (bundle / MANIFEST).write_text(json.dumps({"format": POOLED_FORMAT, "files": files}), encoding="utf-8")
+    with pytest.raises(BundleError, match=words):
+        read_bundle(bundle)
+
+
+@pytest.mark.parametrize("name", ["reference", "reference_names"])
+def test_a_model_of_one_cohort_that_names_references_is_refused(bundle, name):
+    with pytest.raises(BundleError, match="a model of one reference names several"):
+        read_bundle(changed(bundle, lambda fields: fields.update({name: []})))
