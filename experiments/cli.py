@@ -13,6 +13,7 @@ from experiments import cli_options
 from experiments.benchmark_commands import benchmark
 from experiments.choices import Choices
 from experiments.console import progress_bars, show_log_lines
+from experiments.definition_commands import init
 from experiments.fetch_commands import fetch
 from experiments.model_commands import models
 from experiments.promotion_commands import history, promote, rollback
@@ -72,6 +73,7 @@ main.add_command(paper)
 main.add_command(score)
 main.add_command(models)
 main.add_command(token)
+main.add_command(init)
 main.add_command(retrain)
 main.add_command(promote)
 main.add_command(rollback)
