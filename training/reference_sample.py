@@ -10,27 +10,36 @@ from features.normal_scores import NormalScoreReference
 
 Floats = NDArray[np.float64]
 
-#: A number of patients this near to a whole one is whole: scores are kept to 15 digits.
-WHOLE = 1e-6
+#: A rank this near to a whole or a half one is one: scores are kept to 15 digits.
+ROUNDING = 1e-6
 
 
 def n_behind(reference: NormalScoreReference, n_patients: int) -> int:
     r"""Return of how many patients a reference was made; fewer than the cohort's where the gene was missing in some.
 
+    .. math:: r_k = \Phi(s_k) \, (n + 1/4) + 3/8
+
     Parameters
     ----------
     reference : NormalScoreReference
     n_patients : int
-        Of the cohort; taken where neither the lowest nor the highest value is one patient's alone.
+        Of the cohort; taken where no number explains the curve.
 
-    Notes
-    -----
-    Blom's score of the lowest of :math:`n` is :math:`\Phi^{-1}(\frac{5/8}{n + 1/4})` where no other ties with it.
+    Returns
+    -------
+    int
+        :math:`n` for which every mean rank :math:`r_k` is a whole or a half number, from 1: the cohort's if it is one,
+        else the lowest.
     """
-    tail = min(float(ndtr(reference.scores[0])), float(ndtr(-reference.scores[-1])))
-    found = 0.625 / tail - 0.25
-    whole = round(found)
-    return whole if abs(found - whole) < WHOLE * whole and 0 < whole <= n_patients else n_patients
+    numbers = np.append(n_patients, np.arange(1, n_patients))
+    ranks = _ranks(reference, numbers[:, None])
+    explained = (np.abs(2 * ranks - np.round(2 * ranks)) < ROUNDING * n_patients).all(axis=1)
+    return int(numbers[(explained & (ranks[:, 0] > 1 - ROUNDING)).argmax()])
+
+
+def _ranks(reference: NormalScoreReference, n: int | NDArray[np.int64]) -> Floats:
+    """Return the mean rank of each knot among `n` patients."""
+    return np.asarray(ndtr(reference.scores) * (n + 0.25) + 0.375)
 
 
 def reference_sample(reference: NormalScoreReference, n_patients: int) -> Floats:
@@ -49,14 +58,14 @@ def reference_sample(reference: NormalScoreReference, n_patients: int) -> Floats
     straight lines here, and those equal to the lowest, as genes without a read are, are counted from its mean rank.
     """
     n = n_behind(reference, n_patients)
-    ranks = ndtr(reference.scores) * (n + 0.25) + 0.375
+    ranks = _ranks(reference, n)
     counts = _counts(ranks)
     if counts is not None and counts.sum() == n:
         return np.repeat(reference.knots, counts)
     places = np.arange(1, n + 1)
     n_lowest = round(2 * ranks[0] - 1)
     between = np.interp(places, ranks[1:], reference.knots[1:])
-    return np.where(places <= n_lowest, reference.knots[0], np.minimum(between, reference.knots[-1]))
+    return np.asarray(np.where(places <= n_lowest, reference.knots[0], np.minimum(between, reference.knots[-1])))
 
 
 def _counts(ranks: Floats) -> NDArray[np.int64] | None:
@@ -65,7 +74,7 @@ def _counts(ranks: Floats) -> NDArray[np.int64] | None:
     for k, rank in enumerate(ranks.tolist()):
         count = 2 * (rank - below) - 1
         counts[k] = round(count)
-        if counts[k] < 1 or abs(count - counts[k]) > WHOLE * max(rank, 1.0):
+        if counts[k] < 1 or abs(count - counts[k]) > ROUNDING * max(rank, 1.0):
             return None
         below += int(counts[k])
     return counts
