@@ -22,6 +22,8 @@ from experiments import cli_options
               help="A registered model; what is served for the cohort's cancer type unless set.")  # fmt: skip
 @click.option("--bundle", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="A bundle's folder, or an exported model's, in place of a registered one.")  # fmt: skip
+@click.option("--reference", "pooled", metavar="COHORT",
+              help="Of a model of pooled cohorts: against which one; its default unless set.")  # fmt: skip
 @click.option("--cross", is_flag=True, help="A model of another cancer type is meant; name it.")
 @click.option("--to", "target", type=cli_options.folder,
               help="A folder for the report, its pictures, and all tables as CSV and JSON.")  # fmt: skip
@@ -48,9 +50,10 @@ def validate(
     if proposal is not None and not overwrite:
         require_free(proposal)
     reference, bundle = options.pop("reference"), options.pop("bundle")
+    pooled = options.pop("pooled")
     locked, cohort = locked_with_cohort(folder, reference, bundle, **options)
     with progress_bars() as progress:
-        validation = apply_locked(locked.model, cohort, cross=cross, progress=progress)
+        validation = apply_locked(locked.model.reference_named(pooled), cohort, cross=cross, progress=progress)
     if target is not None:
         from experiments.validation_files import write_validation
 

@@ -146,6 +146,24 @@ def test_a_scale_without_a_conversion_leaves_only_the_order_and_says_why(model, 
     assert verdict(found, "inputs") == verdict(found, "patients") == NOT_ASSESSED
 
 
+def test_where_the_service_would_refuse_all_nothing_else_gives_the_verdict(model, cohort):
+    genes, expression = list(model.applicability.genes), cohort.expression.copy()
+    expression[genes] = expression[genes[::-1]].to_numpy()
+    found = validate(model, replace(cohort, expression=expression), n_samples=10)
+    assert found.attendance.n_refused > 0.9 * len(cohort.time)
+    assert found.judged.normalisation == AS_IS
+    assert row(found, "genes_only", RENORMALISED).n_patients == len(cohort.time)
+    assert found.summary.startswith("The model is not for these patients: the service would refuse most of them")
+
+
+def test_a_cohort_without_a_clinical_column_is_answered_by_the_genes_alone(model, cohort):
+    without = replace(cohort, clinical=cohort.clinical.assign(grade=np.nan))
+    found = validate(model, without, n_samples=SAMPLES)
+    assert row(found, "clinical").n_patients == row(found, "clinical", RENORMALISED).n_patients == 0
+    assert found.judged.name == "genes_only, as_is"
+    assert found.attendance.unknown_clinical["grade"] == row(found, "genes_only").n_patients
+
+
 def test_zscores_of_another_reference_are_relative_only(model, cohort):
     locked = replace(model, scale="zscore", zscore_reference="theirs")
     own = replace(cohort, scale="zscore", zscore_reference="ours")

@@ -10,7 +10,8 @@ from training.case_mix import Typical
 from training.estimate import Estimate
 from training.external_figures import RATIO_REFERENCE
 from training.input_shift import Shift
-from training.validation_verdict import BAD, GOOD, NOT_ASSESSED, OPEN, TOO_FEW, Evidence, Finding, findings, summary
+from training.validation_summary import summary
+from training.validation_verdict import BAD, GOOD, NOT_ASSESSED, OPEN, TOO_FEW, Evidence, Finding, findings
 
 RIGHT = {
     "concordance_harrell": Estimate(0.7, 0.65, 0.75),
@@ -22,7 +23,9 @@ RIGHT = {
 LIKE = Typical(np.full(10, 30), 0.04, 0.0)
 
 
-def evidence(*, n_events=150, absolute_reason=None, psi=0.02, typical=LIKE, **changed) -> Evidence:
+def evidence(
+    *, n_events=150, absolute_reason=None, psi=0.02, typical=LIKE, refused=None, renormalised=False, **changed
+) -> Evidence:
     metrics = {**RIGHT, **changed}
     shift = Shift("CD44", "gene", 1.0, 300, 0.0, psi, 0.1, "large" if psi >= 0.25 else "little", 0.1, 0.5)
     return Evidence(
@@ -32,6 +35,9 @@ def evidence(*, n_events=150, absolute_reason=None, psi=0.02, typical=LIKE, **ch
         absolute_reason,
         pd.DataFrame([vars(shift)]),
         typical,
+        n_asked=300,
+        refused=refused or {},
+        renormalised=renormalised,
     )
 
 
@@ -109,3 +115,20 @@ def test_inputs_that_moved_and_patients_unlike_the_references_are_said():
 
 def test_a_few_more_warnings_than_expected_are_chance():
     assert finding("patients", evidence(typical=Typical(np.full(10, 5), 0.06, 0.0))).standing == GOOD
+
+
+def test_figures_of_a_remnant_are_no_verdict_on_the_cohort():
+    found = findings(evidence(refused={"too far from the reference cohort": 200}))
+    assert summary(found).startswith("The model is not for these patients: the service would refuse most of them")
+    assert "200 of 300 refused, too far from the reference cohort: 200" in summary(found)
+
+
+def test_some_refusals_are_said_and_do_not_decide():
+    found = evidence(refused={"too many genes missing": 20})
+    assert finding("answerable", found).verdict == "refuses some"
+    assert summary(findings(found)).startswith("The model holds")
+
+
+def test_renormalised_figures_answer_no_single_patient():
+    found = findings(evidence(renormalised=True, absolute_reason="counts cannot be converted to log2_tpm_1"))
+    assert "no single patient can be answered (counts cannot be converted" in summary(found)

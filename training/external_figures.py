@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from training.breslow import BaselineHazard
-from training.brier import brier_contributions, censoring_distribution, integrated
+from training.brier import censoring_distribution
 from training.counted_survival import survival_at
 from training.estimate import Estimate
 from training.evaluation import GRID_POINTS, Judge, horizon_days
@@ -133,11 +133,10 @@ def external_metrics(model: PrognosticModel, judge: Judge, predicted: Prediction
     """
     metrics = judge.metrics(predicted.linear_predictor[None], predicted.survival[None])
     del metrics["integrated_brier_ratio"]
-    score = _integrated_brier(judge, predicted.survival)
-    shape = predicted.survival.shape
+    score, shape = judge.integrated_brier(predicted.survival[None]), (1, *predicted.survival.shape)
     rivals = {RATIO_REFERENCE: _frozen_curve(model, judge), RATIO_OWN: _own_curve(judge)}
     against = {
-        name: estimated(ratio(score, _integrated_brier(judge, np.broadcast_to(curve, shape))))
+        name: estimated(ratio(score, judge.integrated_brier(np.broadcast_to(curve, shape))))
         for name, curve in rivals.items()
     }
     return metrics | against
@@ -203,11 +202,3 @@ def _frozen_curve(model: PrognosticModel, judge: Judge) -> Floats:
 def _own_curve(judge: Judge) -> Floats:
     once = np.ones((1, len(judge.time)))
     return np.array([survival_at(judge.time, judge.event, once, day=day)[0] for day in judge.grid_days.tolist()])
-
-
-def _integrated_brier(judge: Judge, survival: Floats) -> Floats:
-    """Return the figures over the days of the grid that have a score (see `training.brier.brier_contributions`)."""
-    known = judge.censoring.at(judge.grid_days) > 0
-    days, counts = judge.grid_days[known], judge.outcome[2]
-    by_day = brier_contributions(survival[:, known], judge.time, judge.event, days=days, censoring=judge.censoring)
-    return np.asarray(counts @ integrated(by_day, days) / counts.sum(axis=1))

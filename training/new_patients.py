@@ -15,6 +15,7 @@ from features.cohort import Cohort
 from features.normal_scores import NormalScoreReference
 from features.scales import refusal
 from training.applicability import Judgement
+from training.contributions import Predictor
 from training.model import PrognosticModel, Variant
 from training.profiles import Layout, Patients
 from training.scorable import MISSING_WEIGHT_MAX
@@ -246,8 +247,10 @@ class NewPatients:
         if name == CLINICAL:
             members &= ~self._unknown_clinical.any(axis=1)
         rows = np.flatnonzero(members)
-        linear_predictor = variant.linear_predictor(self._expression.iloc[rows], self.cohort.clinical.iloc[rows])
-        return Answered(name, RENORMALISED, rows, linear_predictor)
+        if not len(rows):
+            return Answered(name, RENORMALISED, rows, np.zeros(0))
+        X = variant.features.transform(self._expression.iloc[rows], self.cohort.clinical.iloc[rows])
+        return Answered(name, RENORMALISED, rows, Predictor.of(variant).linear_predictor(X))
 
     def _genes_suffice(self, ready: Ready) -> Bools:
         missing = self._expression[list(ready.genes)].isna().to_numpy()

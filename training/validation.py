@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from features.cohort import SIMULATED_PREFIX, Cohort, days_to_months
+from features.cohort import DAYS_PER_MONTH, SIMULATED_PREFIX, Cohort
 from features.errors import PrognosisError
-from training.case_mix import PredictorMix, Typical, case_mix, predictor_mix, typical
-from training.estimate import Estimate
+from training.case_mix import case_mix, predictor_mix, typical
 from training.evaluation import Judge
 from training.external_figures import (
     Predictions,
@@ -26,14 +23,17 @@ from training.external_figures import (
 from training.input_shift import input_shifts
 from training.kaplan_meier import median_follow_up
 from training.model import CohortSummary, PrognosticModel, Variant
-from training.new_patients import AS_IS, Answered, Attendance, NewPatients
-from training.recalibration import Recalibration, Study
-from training.validation_verdict import FEWEST_EVENTS, Evidence, Finding, findings, summary
+from training.new_patients import AS_IS, Answered, NewPatients
+from training.recalibration import Study
+from training.validation_results import Row, Validation, judged_row
+from training.validation_verdict import FEWEST_EVENTS, Evidence, findings
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 type Progress = Callable[[str, int, int], None]
+
+__all__ = ["SAMPLES", "SEED", "Row", "Validation", "ValidationError", "validate"]
 
 SAMPLES = 1000
 SEED = 20130306
@@ -41,107 +41,6 @@ SEED = 20130306
 
 class ValidationError(PrognosisError):
     """A model cannot be validated on a cohort."""
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One variant's figures on the patients whom it answered.
-
-    Parameters
-    ----------
-    variant, normalisation : str
-        See `training.new_patients.Answered`.
-    time, event, linear_predictor : arrays, shape (n_patients,)
-        Of these patients; they are drawn, and never written.
-    metrics : mapping of str to Estimate
-        Empty where too few patients leave no day to judge on.
-    horizons_months : tuple of float
-        Where survival was judged.
-    calibration, decision_curve : DataFrame or None
-        See `training.external_figures`; None where probabilities mean nothing.
-    mix : PredictorMix or None
-        None where there is no patient, or nothing to set beside.
-    offers : tuple of Recalibration
-        Only for what a new patient would be answered, from `FEWEST_EVENTS` events on.
-    """
-
-    variant: str
-    normalisation: str
-    time: Floats
-    event: Bools
-    linear_predictor: Floats
-    metrics: dict[str, Estimate]
-    horizons_months: tuple[float, ...] = ()
-    calibration: pd.DataFrame | None = None
-    decision_curve: pd.DataFrame | None = None
-    mix: PredictorMix | None = None
-    offers: tuple[Recalibration, ...] = ()
-
-    @property
-    def n_patients(self) -> int:
-        """Patients whom the variant answered."""
-        return len(self.time)
-
-    @property
-    def n_events(self) -> int:
-        """Events among them."""
-        return int(self.event.sum())
-
-    @property
-    def name(self) -> str:
-        """``clinical, as_is``."""
-        return f"{self.variant}, {self.normalisation}"
-
-
-@dataclass(frozen=True, eq=False)
-class Validation:
-    """What a locked model is worth on a new cohort.
-
-    Parameters
-    ----------
-    model : PrognosticModel
-    cohort : CohortSummary
-        Of the whole new cohort.
-    cancer_type : str
-        The new cohort's.
-    attendance : Attendance
-    rows : tuple of Row
-        Each variant as it is, where it can be, and renormalised.
-    shifts : DataFrame
-        See `training.input_shift.input_shifts`.
-    typical : Typical or None
-    case_mix : DataFrame
-        See `training.case_mix.case_mix`.
-    relative_reason : str or None
-        Why no probability was judged; None where they were.
-    findings : tuple of Finding
-        On the row that is `judged`.
-    seed, n_samples : int
-        Of the bootstrap.
-    """
-
-    model: PrognosticModel
-    cohort: CohortSummary
-    cancer_type: str
-    attendance: Attendance
-    rows: tuple[Row, ...]
-    shifts: pd.DataFrame
-    typical: Typical | None
-    case_mix: pd.DataFrame
-    relative_reason: str | None
-    findings: tuple[Finding, ...]
-    seed: int
-    n_samples: int
-
-    @property
-    def summary(self) -> str:
-        """The verdict in one sentence."""
-        return summary(self.findings)
-
-    @cached_property
-    def judged(self) -> Row:
-        """The row that the verdict is of."""
-        return judged_row(self.rows)
 
 
 def validate(
@@ -206,7 +105,15 @@ def validate(
     shifts, distance = input_shifts(patients), typical(patients)
     judged = judged_row(rows)
     evidence = Evidence(
-        judged.metrics, judged.horizons_months, judged.n_events, patients.relative_reason, shifts, distance
+        judged.metrics,
+        judged.horizons_months,
+        judged.n_events,
+        patients.relative_reason,
+        shifts,
+        distance,
+        n_asked=attendance.n_absent,
+        refused=attendance.refused,
+        renormalised=judged.normalisation != AS_IS,
     )
     return Validation(
         model=model,
@@ -246,15 +153,6 @@ def require_same_question(model: PrognosticModel, cohort: Cohort, *, cross: bool
         )
 
 
-def judged_row(rows: Sequence[Row]) -> Row:
-    """Return the row that the verdict is of: as it is before renormalised, the fuller variant before its twin.
-
-    A row of fewer than `FEWEST_EVENTS` events gives way to one that has them.
-    """
-    ordered = sorted(rows, key=lambda row: row.normalisation != AS_IS)
-    return next((row for row in ordered if row.n_events >= FEWEST_EVENTS and row.metrics), ordered[0])
-
-
 def _row(patients: NewPatients, answered: Answered, *, n_samples: int, seed: int) -> Row:
     cohort, model = patients.cohort, patients.model
     variant = model.variants[answered.variant]
@@ -284,11 +182,5 @@ def _judged(row: Row, variant: Variant, judge: Judge, patients: NewPatients, *, 
 
 
 def _summary(cohort: Cohort) -> CohortSummary:
-    follow_up = days_to_months(np.array(median_follow_up(cohort.time, cohort.event)))
-    return CohortSummary(
-        source=cohort.source,
-        n_patients=len(cohort.time),
-        n_events=cohort.n_events,
-        median_follow_up_months=float(follow_up),
-        digest=cohort.digest(),
-    )
+    follow_up = median_follow_up(cohort.time, cohort.event) / DAYS_PER_MONTH
+    return CohortSummary(cohort.source, len(cohort.time), cohort.n_events, follow_up, cohort.digest())

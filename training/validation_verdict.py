@@ -22,6 +22,8 @@ OBSERVED_EXPECTED = (0.8, 1.25)
 SLOPE = (0.8, 1.25)
 #: Share of the inputs that have moved far, beyond chance, from which the cohort is called shifted.
 SHIFTED_SHARE = 0.1
+#: More of the patients refused than this, and the figures are of a remnant that is not the cohort.
+REFUSED_SHARE = 0.5
 NOT_ASSESSED = "could not be assessed"
 TOO_FEW = "too few events to tell"
 GOOD, BAD, OPEN = "good", "bad", "open"
@@ -65,6 +67,12 @@ class Evidence:
     shifts : DataFrame
         See `training.input_shift.input_shifts`.
     typical : Typical or None
+    n_asked : int
+        Patients whom the model never saw.
+    refused : mapping of str to int
+        Those of them whom the service would not score, by reason.
+    renormalised : bool
+        Whether the row is so: then no new patient can be answered.
     """
 
     metrics: Mapping[str, Estimate]
@@ -73,6 +81,9 @@ class Evidence:
     absolute_reason: str | None
     shifts: pd.DataFrame
     typical: Typical | None
+    n_asked: int
+    refused: Mapping[str, int]
+    renormalised: bool
 
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
@@ -88,6 +99,7 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
     prognostic model: a resampling study. Stat Med 2016;35:214-226. doi:10.1002/sim.6787
     """
     return (
+        _answered(evidence),
         _enough(evidence),
         _discrimination(evidence),
         *_calibration(evidence),
@@ -99,31 +111,16 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
     )
 
 
-def summary(found: Sequence[Finding]) -> str:
-    """Return the verdict in one sentence; what was not shown is not taken for granted.
-
-    Parameters
-    ----------
-    found : sequence of Finding
-        As `findings` returns them.
-    """
-    standing = {each.question: each.standing for each in found}
-    calibrated = [each for each in found if each.question.startswith("calibrat")]
-    wrong = list(dict.fromkeys(each.verdict for each in calibrated if each.standing == BAD))
-    if next(each for each in found if each.question == "enough events").verdict == TOO_FEW:
-        return "Too few events to tell: this cohort neither confirms the model nor speaks against it."
-    order = standing["discrimination"]
-    if order == BAD:
-        return "The model ranks these patients worse than chance: it must not be used on them."
-    if order == OPEN:
-        return "The model is not shown to tell these patients apart: it has not earned its use on them."
-    if wrong:
-        return (
-            f"The model tells these patients apart, but its risks are not theirs ({', '.join(wrong)}): see the offers."
-        )
-    if all(each.standing == GOOD for each in calibrated) and standing["accuracy"] == GOOD:
-        return "The model holds: it tells these patients apart, its risks are right, and better than the average's."
-    return "The model tells these patients apart; that its risks are right for them is neither shown nor refuted."
+def _answered(evidence: Evidence) -> Finding:
+    question, rule = "answerable", f"rule: at most {REFUSED_SHARE:.0%} refused"
+    if evidence.renormalised:
+        return Finding(question, "no single patient can be answered", BAD, f"{evidence.absolute_reason}; {rule}")
+    n_refused = sum(evidence.refused.values())
+    reasons = "".join(f", {reason}: {count}" for reason, count in evidence.refused.items())
+    basis = f"{n_refused} of {evidence.n_asked} refused{reasons}; {rule}"
+    if n_refused > REFUSED_SHARE * evidence.n_asked:
+        return Finding(question, "the service would refuse most of them", BAD, basis)
+    return Finding(question, "the service would score them" if not n_refused else "refuses some", GOOD, basis)
 
 
 def _enough(evidence: Evidence) -> Finding:
