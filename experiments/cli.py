@@ -106,14 +106,18 @@ def inspect(folder: Path, panel: str, **options: Any) -> None:
 @click.option("--to", "target", type=cli_options.folder, required=True, help="Where the study folders go.")
 @click.option("--cancer-type", "cancer_types", multiple=True, help="Only this one; may be given several times.")
 @click.option("--seed", type=click.IntRange(min=0), help="Another seed, other patients.")
-def simulate(target: Path, cancer_types: tuple[str, ...], seed: int | None) -> None:
+@click.option("--patients", type=click.IntRange(min=1), help="How many in each, in place of TCGA's number.")
+def simulate(target: Path, cancer_types: tuple[str, ...], seed: int | None, patients: int | None) -> None:
     """Write SIMULATED cohorts with the paper's hazard ratios, as cBioPortal study folders."""
     from experiments.simulated_study import write_simulated_cohorts
     from experiments.simulation import DEFAULT_SEED
 
     chosen = DEFAULT_SEED if seed is None else seed
     to_stderr = partial(click.echo, err=True)
-    for folder in write_simulated_cohorts(target, cancer_types=cancer_types or None, seed=chosen, progress=to_stderr):
+    wanted = cancer_types or None
+    for folder in write_simulated_cohorts(
+        target, cancer_types=wanted, seed=chosen, n_patients=patients, progress=to_stderr
+    ):
         click.echo(str(folder))
 
 

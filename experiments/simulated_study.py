@@ -20,7 +20,7 @@ from features.panel import load_panel
 from features.published import published_hazard_ratios
 
 #: Raised whenever the same seed would no longer write the same bytes for a reason that the settings do not show.
-STUDY_FORMAT = 1
+STUDY_FORMAT = 2
 PATIENT_FILE = "data_clinical_patient.txt"
 SAMPLE_FILE = "data_clinical_sample.txt"
 EXPRESSION_FILE = "data_mrna_seq_log2_tpm.txt"
@@ -36,6 +36,7 @@ def write_simulated_cohorts(
     *,
     cancer_types: Sequence[str] | None = None,
     seed: int = DEFAULT_SEED,
+    n_patients: int | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
     """Write a study folder for each cancer type, or leave the one that is already there with the same content.
@@ -48,6 +49,8 @@ def write_simulated_cohorts(
         TCGA's codes; all nine of the paper's Table 2 unless some are named.
     seed : int
         The same seed gives the same bytes.
+    n_patients : int or None
+        In each; TCGA's number unless given.
     progress : callable or None
         Called with one line per cohort.
 
@@ -67,7 +70,7 @@ def write_simulated_cohorts(
     chosen = tuple(dict.fromkeys(code.strip().upper() for code in named))
     for cancer_type in chosen:
         cohort_settings(cancer_type)  # Raises before anything is written.
-    return [_write_study(folder, cancer_type, seed, progress or _silent) for cancer_type in chosen]
+    return [_write_study(folder, code, seed=seed, n_patients=n_patients, say=progress or _silent) for code in chosen]
 
 
 def _silent(_line: str) -> None:
@@ -79,21 +82,21 @@ def study_identifier(cancer_type: str) -> str:
     return f"simulated_{cancer_type.lower()}"
 
 
-def _write_study(folder: Path, cancer_type: str, seed: int, progress: Progress) -> Path:
+def _write_study(folder: Path, cancer_type: str, *, seed: int, n_patients: int | None, say: Progress) -> Path:
     target = folder / study_identifier(cancer_type)
-    meta = _meta_files(cancer_type, seed)
+    meta = _meta_files(cancer_type, seed, n_patients)
     if target.exists():
         _check_same(target, meta)
-        progress(f"{target.name}: there already, seed {seed}")
+        say(f"{target.name}: there already, seed {seed}")
         return target
-    cohort = simulate_cohort(cancer_type, seed=seed)
+    cohort = simulate_cohort(cancer_type, seed=seed, n_patients=n_patients)
     try:
         _write_whole(target, _study_files(cohort, cancer_type) | meta)
     except OSError as error:
         raise CohortError(
             f"{target}: the study cannot be written ({error.strerror}); free the place or choose another folder."
         ) from error
-    progress(f"{target.name}: {len(cohort.patients)} patients, {cohort.n_events} deaths, seed {seed}")
+    say(f"{target.name}: {len(cohort.patients)} patients, {cohort.n_events} deaths, seed {seed}")
     return target
 
 
@@ -124,9 +127,9 @@ def _check_same(target: Path, meta: Mapping[str, str]) -> None:
         )
 
 
-def _meta_files(cancer_type: str, seed: int) -> dict[str, str]:
+def _meta_files(cancer_type: str, seed: int, n_patients: int | None) -> dict[str, str]:
     """Return the meta files, the study's own last: all a reader needs to know the patients for simulated."""
-    study = study_identifier(cancer_type)
+    study, first = study_identifier(cancer_type), "" if n_patients is None else f"{n_patients} patients, "
     clinical = {
         f"meta_clinical_{what}.txt": {
             "cancer_study_identifier": study,
@@ -152,7 +155,7 @@ def _meta_files(cancer_type: str, seed: int) -> dict[str, str]:
         "name": f"SIMULATED {cancer_type}",
         "description": (
             f"SIMULATED patients, none of them real: hazard ratios of Rozenberg et al. 2023, Table 2, {cancer_type}; "
-            f"seed {seed}, version {STUDY_FORMAT}-{_settings_digest()}."
+            f"{first}seed {seed}, version {STUDY_FORMAT}-{_settings_digest()}."
         ),
         "add_global_case_list": "true",
     }

@@ -202,7 +202,7 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(studies, tmp_path):
     (other,) = write_simulated_cohorts(tmp_path / "other", cancer_types=["GBM"], seed=6)
     for name, data in contents(other).items():
         same = data == (studies / "simulated_gbm" / name).read_bytes()
-        assert same == (name not in {"meta_study.txt", "data_clinical_patient.txt", "data_mrna_seq_log2_tpm.txt"})
+        assert same == (name.startswith("meta_") and name != "meta_study.txt")
 
 
 def test_a_study_that_is_there_is_kept_and_another_seed_is_refused(studies):
@@ -246,7 +246,7 @@ def test_every_file_that_names_the_study_says_simulated(studies):
         if name.startswith("meta_"):
             assert "cancer_study_identifier: simulated_kirc\n" in text
         else:
-            assert "SIM-KIRC-0001" in text
+            assert "SIM-KIRC-5-0001" in text
             assert "TCGA" not in text
     study = (studies / "simulated_kirc" / "meta_study.txt").read_text()
     assert "type_of_cancer: simulated-kirc\nc" in study
@@ -295,3 +295,10 @@ def test_the_cohort_of_patients_whose_survival_is_known_is_the_one_that_is_simul
 def test_patients_of_another_seed_are_others():
     first, second = simulate_cohort("KIRC", n_patients=50), simulate_cohort("KIRC", seed=7, n_patients=50)
     assert not set(first.patients) & set(second.patients)
+
+
+def test_as_many_patients_are_written_as_were_asked_for(tmp_path):
+    (folder,) = write_simulated_cohorts(tmp_path, cancer_types=["LGG"], seed=3, n_patients=40)
+    assert len(read_cohort(folder, endpoint="OS").patients) == 40
+    with pytest.raises(CohortError, match="another seed or version"):
+        write_simulated_cohorts(tmp_path, cancer_types=["LGG"], seed=3)
