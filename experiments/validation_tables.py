@@ -209,7 +209,7 @@ def _moved(validation: Validation) -> str:
     if not len(shown):
         return "inputs: shift could not be assessed"
     rows = [
-        (str(row["input"]), f"{row['psi']:.2f}", f"{row['psi_chance']:.2f}", str(row["reading"]), f"{row['ks']:.2f}",
+        (str(row["input"]), f"{row['psi']:.2f}", f"{row['psi_chance']:.2f}", str(row["reading"]), _number(row["ks"]),
          f"{row['missing']:.0%}")
         for row in shown.to_dict("records")
     ]  # fmt: skip
@@ -222,6 +222,10 @@ def _short(figure: Estimate | None) -> str:
     if not math.isfinite(figure.lower):
         return f"{figure.value:.2f}"
     return f"{figure.value:.2f} ({figure.lower:.2f}–{figure.upper:.2f})"
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "–"
 
 
 def _plain(variant: str) -> str:

@@ -17,7 +17,7 @@ from features.scales import refusal
 from training.applicability import Judgement
 from training.contributions import Predictor
 from training.model import PrognosticModel, Variant
-from training.profiles import Layout, Patients
+from training.profiles import Layout, Patients, profile_error
 from training.scorable import MISSING_WEIGHT_MAX
 from training.scorer import Ready, Scorer, scorer_of
 from training.scores import CLINICAL, Wanted
@@ -210,6 +210,17 @@ class NewPatients:
         )
 
     @cached_property
+    def _near(self) -> Patients:
+        """The patients without those who are too far: the scorer would look for what makes each of them scorable."""
+        if self.distance is None:
+            return self._patients
+        far = np.flatnonzero(self.distance.refused)
+        values = self._patients.values.copy()  # noqa: PD011 - no data frame
+        values[far] = np.nan
+        faults = {int(row): profile_error(str(row), DISTANCE) for row in far}
+        return replace(self._patients, values=values, faults={**faults, **self._patients.faults})
+
+    @cached_property
     def _reasons(self) -> list[str | None]:
         """Why each patient is refused; None where they are scored by one variant or the other."""
         if self.scale_refusal is not None:
@@ -228,7 +239,7 @@ class NewPatients:
         found = {}
         for name in self.model.variants:
             # Without its clinical covariates every patient is the genes-only twin's.
-            patients = self._patients if name == CLINICAL else replace(self._patients, clinical={})
+            patients = self._near if name == CLINICAL else replace(self._near, clinical={})
             answers = {each.variant: each for each in self._scorer.score(patients, wanted).by_variant}
             scores = answers.get(name)
             nobody = (np.zeros(0, dtype=np.int64), np.zeros(0))

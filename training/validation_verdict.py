@@ -25,6 +25,7 @@ SHIFTED_SHARE = 0.1
 #: More of the patients refused than this, and the figures are of a remnant that is not the cohort.
 REFUSED_SHARE = 0.5
 NOT_ASSESSED = "could not be assessed"
+NO_RISK = "no risk was judged in this cohort"
 TOO_FEW = "too few events to tell"
 GOOD, BAD, OPEN = "good", "bad", "open"
 
@@ -281,7 +282,7 @@ def _refused(evidence: Evidence, question: str, figure: Estimate | None) -> Find
     if evidence.n_events < FEWEST_EVENTS:
         return Finding(question, TOO_FEW, OPEN, f"{evidence.n_events} events, {FEWEST_EVENTS} are needed")
     if figure is None and evidence.absolute_reason is not None:
-        return Finding(question, NOT_ASSESSED, OPEN, evidence.absolute_reason)
+        return Finding(question, NOT_ASSESSED, OPEN, NO_RISK)
     if figure is None or not np.isfinite([figure.value, figure.lower, figure.upper]).all():
         return Finding(question, NOT_ASSESSED, OPEN, "the figure, or its interval, cannot be estimated here")
     return None
