@@ -6,6 +6,7 @@ import math
 
 import pandas as pd
 
+from experiments.card_cohorts import source_limit
 from experiments.card_markdown import NOT_ASSESSED, bullets, escaped, interval
 from experiments.contribution_figures import kept_variant
 from experiments.labels import gate_verdict
@@ -179,8 +180,7 @@ def _without_genes(null: RandomSignatures) -> str:
 def limits(result: TrainingResult) -> list[str]:
     """Return the limits, those of every such training and then this one's warnings."""
     every = [
-        "One cohort: the figures are those of patients held out of the fits, but of the same source; nothing is known "
-        "of others.",
+        source_limit(result),
         "Intervals resample patients and are conditional on the fits: a new cohort would vary more.",
         "Associations, no causes; treatment is not known and not adjusted for.",
     ]

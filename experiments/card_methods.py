@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from experiments.card_cohorts import clusters
 from experiments.card_context import origin_of_panel
 from experiments.card_markdown import NOT_ASSESSED, bullets, escaped, number, table
 from experiments.contribution_figures import kept_variant
@@ -77,7 +78,7 @@ def _analysis_items(result: TrainingResult) -> dict[str, str]:
         "products, cluster scores, epithelial–mesenchymal balance) and clinical covariates standardised; age with "
         "hinges at its quartiles, stage and grade as ranks with steps, other categories one against the rest.",
         "12c": bullets(_building(result)),
-        "12d": f"{NOT_ASSESSED.capitalize()}: one cohort, whose centres are not known.",
+        "12d": clusters(result),
         "12e": _measures(result),
         "12f": "None after evaluation. Slope and baseline are estimated on inner out-of-fold predictions, as a part of "
         "the procedure that is judged.",

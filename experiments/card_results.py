@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from experiments.card_cohorts import between_cohorts
 from experiments.card_context import null_in_words, reported_evaluation
-from experiments.card_markdown import NOT_ASSESSED, bullets, escaped, interval, number, table
+from experiments.card_markdown import bullets, escaped, interval, number, table
 from experiments.card_methods import dropped
 from experiments.contribution_figures import coefficients, is_linear, members_of
 from experiments.metric_words import told
@@ -50,7 +51,7 @@ def result_items(result: TrainingResult, bundle_digest: str | None) -> dict[str,
         f"table.\n\n{_folds(result)}",
         "22": _model(result, bundle_digest),
         "23a": _performance(result),
-        "23b": f"{NOT_ASSESSED.capitalize()}: one cohort, whose centres are not known.",
+        "23b": between_cohorts(result),
         "24": "Not applicable: nothing was updated after evaluation.",
     }
 

@@ -85,7 +85,9 @@ def finish(figure: Figure, axes: Axes, result: TrainingResult, *, title: str, su
     cohort = result.cohort
     axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, x=0.015, ha="left", fontweight="bold", fontsize=13)
-    whose = f"{cohort}: {len(cohort.time)} patients, {cohort.n_events} events"
+    # Of pooled cohorts, what is drawn of patients is drawn of one's.
+    of_one = f", cohort {result.model.reference}" if result.model.reference and cohort.strata is None else ""
+    whose = f"{cohort}{of_one}: {len(cohort.time)} patients, {cohort.n_events} events"
     subtitle = "; ".join(filter(None, (whose, subject)))
     figure.supxlabel(_broken(caption, figure), x=0.015, ha="left", fontsize=SMALLEST, color=INK)
     # A title of the axes would begin where they do, and run out of the picture.

@@ -131,7 +131,7 @@ def test_the_metrics_are_all_there_and_means_lie_between_the_cohorts(judge, pred
     assert np.isfinite([estimate.value for estimate in overall.values()]).all()
     for name, estimate in overall.items():
         if name != "d_calibration_p":
-            values = [figures[name].value for figures in each.values()]
+            values = [figures[name].value for figures in each.values() if name in figures]
             assert min(values) - 0.01 <= estimate.value <= max(values) + 0.01, name
             assert estimate.lower < estimate.upper
 
@@ -140,6 +140,12 @@ def test_the_horizons_of_all_are_those_that_the_shortest_follow_up_reaches(judge
     assert judge.horizons_months == judge.alone["short"].horizons_months
     assert len(judge.alone["long"].horizons_months) > len(judge.horizons_months)
     assert judge.horizon_days == judge.alone["short"].horizon_days
+
+
+def test_a_later_horizon_is_judged_in_the_cohort_that_is_followed_until_then(judge, predictions):
+    overall, own = judge.metrics(*predictions), judge.by_cohort(*predictions)["long"]
+    for name in ("auc_36m", "brier_36m", "net_benefit_36m"):
+        assert astuple(overall[name]) == pytest.approx(astuple(own[name]), rel=1e-9)
 
 
 def test_kaplan_meier_predicts_the_own_cohorts_survival(judge):

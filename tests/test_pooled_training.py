@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.figures import overview, pictures
+from experiments.model_card import model_card
 from experiments.simulation import simulate_cohort
 from features.errors import CohortError
 from features.panel import load_panel
@@ -17,6 +19,7 @@ from training.bundle import read_bundle, write_bundle
 from training.definition import ReplicatesDefinition, load_definition
 from training.model import UnknownReferenceError
 from training.profiles import Profile
+from training.reference_result import of_default_reference
 from training.references import default_reference
 from training.scores import risk_percentile
 from training.scoring import RequestError, score_profiles
@@ -247,3 +250,41 @@ def test_a_model_of_one_cohort_has_no_references(small_training):
     with pytest.raises(UnknownReferenceError, match="trained on one cohort"):
         model.reference_named("A")
     assert "by_cohort" not in small_training.tables
+
+
+def test_what_is_drawn_of_patients_is_drawn_of_the_default_references(result):
+    shown = of_default_reference(result)
+    assert len(shown.cohort.time) == shown.folds.shape[1] == 140
+    np.testing.assert_array_equal(shown.cohort.time, LARGE.time)
+    members = BOTH.strata == "large"
+    for name, evaluation in shown.evaluations.items():
+        np.testing.assert_array_equal(
+            evaluation.linear_predictor, result.evaluations[name].linear_predictor[:, members]
+        )
+    own = result.tables["by_cohort"].set_index(["name", "cohort", "metric"])["value"]
+    slope = shown.evaluations["auto"].metrics["calibration_slope"].value
+    assert slope == own[("auto", "large", "calibration_slope")]
+    names = [name for name, _ in pictures(result, result.evaluations["auto"])]
+    assert "calibration" in names
+    drawn = dict(overview(result))
+    assert "batch_effects" in drawn
+    [axes] = drawn["batch_effects"].axes
+    n_genes = (result.tables["batch_effects"]["kind"] == "gene").sum()
+    assert len(axes.get_yticklabels()) == n_genes
+
+
+def test_one_cohort_alone_is_drawn_as_it_is(small_training):
+    assert of_default_reference(small_training) is small_training
+    assert "batch_effects" not in dict(overview(small_training))
+
+
+def test_the_card_names_the_cohorts_and_how_far_their_figures_differ(result, small_training):
+    card = model_card(result)
+    assert "2 cohorts, pooled; each patient counts in one" in card
+    assert "fast: another hospital, 90 patients" in card
+    own = result.tables["by_cohort"].query("name == 'auto' and metric == 'concordance_harrell'").set_index("cohort")
+    for name in ("fast", "large"):
+        assert f"| {name} | {own.loc[name, 'n']} | {own.loc[name, 'events']} | {own.loc[name, 'value']:.3f} (" in card
+    assert "concordance_harrell: I² " in card
+    assert "One cohort: the figures" not in card
+    assert "One cohort: the figures" in model_card(small_training)

@@ -51,7 +51,8 @@ class PooledJudge(Judge):
     of concordance and AUC are of one fold and one cohort, and their sums over cohorts make the figure. Each cohort has
     its own censoring distribution, last day and grid; the other figures are means of the cohorts' own, by their
     patients, or by their events where the figure is of a Cox model (`BY_EVENTS`); a cohort whose figure cannot be
-    estimated is left out of it. Survival of all is judged at the horizons that every cohort reaches.
+    estimated, or who is not followed until a horizon, is left out of it. `horizons_months` are those that every cohort
+    reaches; figures at later ones are of the cohorts that reach them.
     """
 
     strata: NDArray[np.int64]
@@ -79,8 +80,8 @@ class PooledJudge(Judge):
     def figures(self, linear_predictor: Floats, survival: Floats) -> dict[str, Floats]:
         """Return the figures of each metric over all cohorts; arguments as in `Judge.metrics`."""
         each = self._figures_by_cohort(linear_predictor, survival)
-        names = [name for name in next(iter(each.values())) if all(name in own for own in each.values())]
-        figures = {name: self._mean(name, {k: own[name] for k, own in each.items()}) for name in names}
+        names = dict.fromkeys(name for own in each.values() for name in own)
+        figures = {name: self._mean(name, {k: own[name] for k, own in each.items() if name in own}) for name in names}
         score = {k: own["integrated_brier_score"] for k, own in each.items()}
         reference = {k: ratio(score[k], own["integrated_brier_ratio"]) for k, own in each.items()}
         figures |= {
@@ -92,9 +93,9 @@ class PooledJudge(Judge):
             ),
             "d_calibration_p": self._d_calibration_p(survival),
         }
-        for months in self.horizons_months:
+        for months in {months for _, own in self.parts.values() for months in own.horizons_months}:
             figures[at_horizon("auc", months)] = self.auc(linear_predictor, day=horizon_day(months))
-        return {name: figures[name] for name in names}
+        return figures
 
     def by_cohort(self, linear_predictor: Floats, survival: Floats) -> dict[str, dict[str, Estimate]]:
         """Return each cohort's own metrics, by its name; arguments as in `Judge.metrics`."""
@@ -102,10 +103,12 @@ class PooledJudge(Judge):
         return {name: {metric: estimated(own) for metric, own in figures.items()} for name, figures in each.items()}
 
     def auc(self, linear_predictor: Floats, *, day: float) -> Floats:
-        """Return the figures of the AUC at a day, pairs within folds and cohorts."""
+        """Return the figures of the AUC at a day, pairs within folds and the cohorts that are followed until then."""
 
         def pairs_of(predictor: Floats, own: Judge, members: Bools) -> Pairs:
             time, censoring = own.time[members], own.censoring
+            if day > own.horizon_days:
+                return Pairs(*np.zeros((2, len(time), len(time))))
             at = float(censoring.at(np.array(day)))
             before = censoring.before(time)
             return auc_pairs(predictor, time, own.event[members], day=day, censoring_before=before, censoring_at=at)
