@@ -144,7 +144,7 @@ def _write_at_risk(axes: Axes, times: Mapping[str, Floats], limit: float) -> Non
 def calibration_figure(validation: Validation, row: Row) -> Figure:
     """Draw observed against predicted survival in groups of like prediction, one panel a horizon."""
     horizons = row.horizons_months
-    figure = Figure(figsize=(max(WIDTH, 3.6 * len(horizons)), 5.2), layout="constrained")
+    figure = Figure(figsize=(max(WIDTH, 3.1 * len(horizons)), 5.2), layout="constrained")
     panels = figure.subplots(1, len(horizons), squeeze=False)[0]
     assert row.calibration is not None  # noqa: S101
     for axes, months in zip(panels, horizons, strict=True):
@@ -173,7 +173,7 @@ def calibration_figure(validation: Validation, row: Row) -> Figure:
 def decision_figure(validation: Validation, row: Row) -> Figure:
     """Draw net benefit of the model, of treating all and of treating none, one panel a horizon."""
     horizons = row.horizons_months
-    figure = Figure(figsize=(max(WIDTH, 3.6 * len(horizons)), 5.0), layout="constrained")
+    figure = Figure(figsize=(max(WIDTH, 3.1 * len(horizons)), 5.0), layout="constrained")
     panels = figure.subplots(1, len(horizons), squeeze=False)[0]
     assert row.decision_curve is not None  # noqa: S101
     for axes, months in zip(panels, horizons, strict=True):

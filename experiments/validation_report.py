@@ -22,11 +22,12 @@ from training.external_figures import FURTHER_METRICS, RATIO_OWN, RATIO_REFERENC
 from training.input_shift import LARGE, MODERATE
 from training.validation import Row, Validation
 
+CONCORDANCE = "concordance_harrell"
 _WORDS = {
+    CONCORDANCE: "Harrell's concordance (½ is chance, 1 the best)",
     RATIO_REFERENCE: "Integrated Brier ratio to the reference's Kaplan–Meier (below 1 is better)",
     RATIO_OWN: "Integrated Brier ratio to the new cohort's own Kaplan–Meier (below 1 is better; optimistic)",
 }
-CONCORDANCE = "concordance_harrell"
 PICTURES = {
     "concordance": "Verdict",
     "survival_by_risk_group": "Figures",
@@ -113,7 +114,7 @@ def _figures(validation: Validation) -> str:
         ratios = (observed_expected(row.metrics, months) for row in rows)
         lines.append((f"Observed over expected risk at {months:g} months (1 is right)", *map(interval, ratios)))
     trained = (validation.model.variants[row.variant].metrics.get(CONCORDANCE) for row in rows)
-    lines.append(("Harrell's concordance of the variant at training, out of fold", *map(interval, trained)))
+    lines.insert(1, ("Harrell's concordance at training, out of fold", *map(interval, trained)))
     note = (
         "*Renormalised*: the genes against the quantiles of the new cohort itself. It tells how much of a loss is a "
         "shift of scale or batch; **no single new patient can be answered so**."
@@ -151,7 +152,7 @@ def _inputs(validation: Validation) -> str:
 
 def _patients(validation: Validation) -> str:
     rows = [
-        (row["characteristic"], number(float(row[TRAINING])), number(float(row[NEW])))
+        (row["characteristic"], _count_or_share(row[TRAINING]), _count_or_share(row[NEW]))
         for row in validation.case_mix.to_dict("records")
     ]
     parts = [table(("Characteristic", "training", "new"), rows)]
@@ -190,6 +191,10 @@ def _p(value: float) -> str:
     if pd.isna(value):
         return NOT_ASSESSED
     return f"{value:.2g}" if value >= 0.001 else "< 0.001"
+
+
+def _count_or_share(value: float) -> str:
+    return f"{value:.0f}" if value >= 1 and float(value).is_integer() else number(float(value))
 
 
 def _share(value: float) -> str:

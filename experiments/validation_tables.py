@@ -144,7 +144,7 @@ def attendance_lines(validation: Validation) -> list[str]:
         )
     refused = "; ".join(f"{reason}: {count}" for reason, count in found.refused.items())
     if validation.relative_reason is None or found.n_refused:
-        lines.append(f"{found.n_refused} the service would refuse{f' ({refused})' if refused else ''}; "
+        lines.append(f"{found.n_refused} patients the service would refuse{f' ({refused})' if refused else ''}; "
                      f"{found.n_warned} it would warn of")  # fmt: skip
     unknown = ", ".join(f"{column} {count}" for column, count in found.unknown_clinical.items() if count)
     if unknown:
