@@ -144,11 +144,11 @@ def attendance_lines(validation: Validation) -> list[str]:
         )
     refused = "; ".join(f"{reason}: {count}" for reason, count in found.refused.items())
     if validation.relative_reason is None or found.n_refused:
-        lines.append(f"{found.n_refused} patients the service would refuse{f' ({refused})' if refused else ''}; "
-                     f"{found.n_warned} it would warn of")  # fmt: skip
+        lines.append(f"patients the service would refuse: {found.n_refused}{f' ({refused})' if refused else ''}; "
+                     f"would warn of: {found.n_warned}")  # fmt: skip
     unknown = ", ".join(f"{column} {count}" for column, count in found.unknown_clinical.items() if count)
     if unknown:
-        lines.append(f"not known, so answered by genes alone: {unknown}")
+        lines.append(f"clinical covariates not known, so answered by the genes alone: {unknown}")
     return lines
 
 
