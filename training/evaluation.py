@@ -26,8 +26,9 @@ from training.discrimination import explained_variation, royston_sauerbrei_d
 from training.estimate import Estimate
 from training.follow_up import require_enough, require_horizon
 from training.metrics import GAIN, GENES_GAIN, at_horizon, estimated, ratio
-from training.resampling import bootstrap_counts, generator, stratified_folds
+from training.resampling import bootstrap_counts, generator, repeated_folds
 from training.survival_grid import horizon_day, kaplan_meier_of_other_folds, months_within, survival_on_day
+from training.survival_grid import horizon_days as horizon_days  # noqa: PLC0414 - other modules take it from here
 from training.time_dependent_auc import auc_pairs
 
 __all__ = ["GAIN", "GENES_GAIN", "GRID_POINTS", "SMOOTHED_SAMPLES", "Judge", "horizon_days", "judge_of"]
@@ -268,12 +269,12 @@ def judge_of(cohort: Cohort, definition: Definition) -> Judge:
         If there are too few patients or events for the folds that the definition asks for, or too few are followed for
         any horizon.
     """
-    if cohort.strata is not None:
-        # It is made of judges of this module.
-        from training.pooled_judge import pooled_judge_of  # noqa: PLC0415
+    if cohort.strata is None:
+        return judge_of_one(cohort, definition, str(cohort))
+    # It is made of judges of this module.
+    from training.pooled_judge import pooled_judge_of  # noqa: PLC0415
 
-        return pooled_judge_of(cohort, definition)
-    return judge_of_one(cohort, definition, str(cohort))
+    return pooled_judge_of(cohort, definition)
 
 
 def judge_of_one(cohort: Cohort, definition: Definition, called: str) -> Judge:
@@ -283,16 +284,11 @@ def judge_of_one(cohort: Cohort, definition: Definition, called: str) -> Judge:
     require_horizon(cohort, horizon)
     last = months_within(horizon)
     resampling = definition.resampling
-    folds = [
-        stratified_folds(
-            cohort.time, cohort.event, resampling.outer_folds, generator(definition.seed, called, "outer", repeat)
-        )
-        for repeat in range(resampling.outer_repeats)
-    ]
+    dealers = (generator(definition.seed, called, "outer", repeat) for repeat in range(resampling.outer_repeats))
     return Judge(
         time=cohort.time,
         event=cohort.event,
-        folds=np.stack(folds),
+        folds=repeated_folds(cohort.time, cohort.event, resampling.outer_folds, dealers),
         counts=bootstrap_counts(
             len(cohort.time), resampling.bootstrap, generator(definition.seed, called, "bootstrap")
         ),
@@ -301,8 +297,3 @@ def judge_of_one(cohort: Cohort, definition: Definition, called: str) -> Judge:
         grid_days=np.linspace(horizon / GRID_POINTS, horizon, GRID_POINTS),
         censoring=censoring_distribution(cohort.time, cohort.event),
     )
-
-
-def horizon_days(time: Floats, minimum_at_risk: int) -> float:
-    """Return the last day on which at least `minimum_at_risk` patients are still followed."""
-    return float(np.sort(time)[-minimum_at_risk])

@@ -24,7 +24,8 @@ from training.kaplan_meier import kaplan_meier, median_follow_up
 from training.model import CohortSummary, PrognosticModel, Variant
 from training.pooled_judge import PooledJudge
 from training.procedure import FittedProcedure
-from training.refitting import ALONE, refit_by_cohort
+from training.refitting import refit_by_cohort
+from training.replicate_source import ALONE
 from training.replicates import Replicates
 from training.resampling import derived_seed
 from training.results import Evaluation

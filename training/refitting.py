@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from features.cohort import Cohort
-from training.blend import Blend, FittedLearner, blended
+from training.blend import FittedLearner
 from training.boosted import FittedBooster
 from training.breslow import BaselineHazard, breslow, breslow_within
 from training.definition import ReplicatesDefinition
@@ -19,6 +19,7 @@ from training.learners import penalties
 from training.partial_likelihood import likelihood_of
 from training.penalised_cox import FitError, FittedCox
 from training.procedure import FittedProcedure, Ingredient, calibration_slope
+from training.replicate_source import ALONE, ReplicateSource
 from training.replicates import Replicates
 from training.resampling import derived_seed, generator
 from training.trees import Trees, in_one_group, side_by_side, trees_of
@@ -28,9 +29,6 @@ Positions = NDArray[np.intp]
 
 #: Replicates that a worker makes at a time.
 CHUNK = 5
-
-#: By which the baseline of one cohort alone is known among a replicate's.
-ALONE = ""
 
 type Progress = Callable[[str, int, int], None]
 
@@ -121,7 +119,7 @@ def refit_by_cohort(
     if not settings.cox:
         return {}
     # Without the study, which a worker has no use for.
-    source = _Source(
+    source = ReplicateSource(
         replace(procedure, tuning=None),
         procedure.features.of(cohort),
         cohort.time,
@@ -142,46 +140,6 @@ def refit_by_cohort(
 
 
 @dataclass(frozen=True, eq=False)
-class _Source:
-    """What every replicate is made from."""
-
-    procedure: FittedProcedure
-    X: Floats
-    time: Floats
-    event: NDArray[np.bool_]
-    n_boosted: int
-    seed: int
-    prior_scale: float
-    strata: NDArray[np.str_] | None = None
-
-    @property
-    def baselines(self) -> Mapping[str, BaselineHazard]:
-        """The model's own, by cohort."""
-        return self.procedure.baselines or {ALONE: self.procedure.baseline}
-
-    def numbers(self, rows: Positions) -> NDArray[np.int64] | None:
-        """Return the numbers of these patients' cohorts, None where none were pooled."""
-        return None if self.strata is None else np.unique(self.strata[rows], return_inverse=True)[1].astype(np.int64)
-
-    def sample(self, rng: np.random.Generator) -> Positions:
-        """Draw patients with replacement, of pooled cohorts within each."""
-        if self.strata is None:
-            return np.sort(rng.integers(len(self.time), size=len(self.time)))
-        members = [np.flatnonzero(self.strata == name) for name in self.baselines]
-        return np.sort(np.concatenate([each[rng.integers(len(each), size=len(each))] for each in members]))
-
-    @property
-    def cox(self) -> FittedLearner:
-        """The Cox part of the model; one that reads nothing where there is none."""
-        fitted = self.procedure.fitted
-        members = fitted.members if isinstance(fitted, Blend) else ((1.0, fitted),)
-        linear = [(weight, each) for weight, each in members if isinstance(each.predictor, FittedCox)]
-        folded = blended(linear)
-        assert isinstance(folded, FittedLearner)  # noqa: S101
-        return folded
-
-
-@dataclass(frozen=True, eq=False)
 class _Replicate:
     """One sample's model."""
 
@@ -192,13 +150,13 @@ class _Replicate:
     redrawn: int
 
 
-def _refitted(source: _Source, numbers: range) -> list[_Replicate]:
+def _refitted(source: ReplicateSource, numbers: range) -> list[_Replicate]:
     # One thread: replicates are made beside each other, and a sum's order must not depend on how many are.
     with threadpool_limits(1):
         return [_replicate(source, number) for number in numbers]
 
 
-def _replicate(source: _Source, number: int) -> _Replicate:
+def _replicate(source: ReplicateSource, number: int) -> _Replicate:
     """Return one replicate, of the first sample that can be fitted."""
     attempt = 0
     while True:
@@ -215,7 +173,7 @@ def _replicate(source: _Source, number: int) -> _Replicate:
         return _Replicate(slope, coefficients, log_baselines, trees, redrawn=attempt)
 
 
-def _fit(source: _Source, rows: Positions, number: int, prior: Floats) -> list[tuple[float, FittedLearner]]:
+def _fit(source: ReplicateSource, rows: Positions, number: int, prior: Floats) -> list[tuple[float, FittedLearner]]:
     wanted = [i for i in source.procedure.recipe if i.weight and (number < source.n_boosted or not _grows_trees(i))]
     if source.strata is not None and set(source.strata[rows][source.event[rows]].tolist()) != set(source.baselines):
         raise FitError("nobody of a cohort in the sample had the event")
@@ -225,7 +183,7 @@ def _fit(source: _Source, rows: Positions, number: int, prior: Floats) -> list[t
 
 
 def _moved(
-    ingredient: Ingredient, source: _Source, rows: Positions, fitted: FittedLearner, prior: Floats
+    ingredient: Ingredient, source: ReplicateSource, rows: Positions, fitted: FittedLearner, prior: Floats
 ) -> FittedLearner:
     """Return the Cox model that a penalty drawing towards `prior`, and not towards 0, would have given."""
     if not isinstance(fitted.predictor, FittedCox) or not len(fitted.columns):
@@ -247,7 +205,7 @@ def _grows_trees(ingredient: Ingredient) -> bool:
     return "objective" in ingredient.parameters
 
 
-def _fitted(ingredient: Ingredient, source: _Source, rows: Positions, number: int) -> FittedLearner:
+def _fitted(ingredient: Ingredient, source: ReplicateSource, rows: Positions, number: int) -> FittedLearner:
     return ingredient.setting.fit(
         source.X[rows],
         source.time[rows],
@@ -269,7 +227,7 @@ def _aligned(cox: FittedLearner, fitted: list[tuple[float, FittedLearner]]) -> F
     return coefficients
 
 
-def _trees(source: _Source, fitted: list[tuple[float, FittedLearner]], number: int) -> Trees | None:
+def _trees(source: ReplicateSource, fitted: list[tuple[float, FittedLearner]], number: int) -> Trees | None:
     """Return a replicate's trees as one group, whose mean over the model's patients is 0."""
     if number >= source.n_boosted:
         return None
@@ -288,7 +246,7 @@ def _trees(source: _Source, fitted: list[tuple[float, FittedLearner]], number: i
     return in_one_group(parts, float(uncentred.margins(source.X).mean()))
 
 
-def _recalibrated(source: _Source, rows: Positions) -> tuple[float, dict[str, Floats]]:
+def _recalibrated(source: ReplicateSource, rows: Positions) -> tuple[float, dict[str, Floats]]:
     """Return a sample's slope, and its log cumulative baseline hazards at the days of the model's."""
     folds, time, event = source.procedure.recalibration_folds[rows], source.time[rows], source.event[rows]
     slope = calibration_slope(folds, time, event, source.numbers(rows))
@@ -305,7 +263,7 @@ def log_hazard_at(baseline: BaselineHazard, days: Floats) -> Floats:
     return np.asarray(np.log(np.where(hazard > 0, hazard, baseline.cumulative_hazard[0] / 2)))
 
 
-def _collected(source: _Source, drawn: list[_Replicate], name: str) -> Replicates:
+def _collected(source: ReplicateSource, drawn: list[_Replicate], name: str) -> Replicates:
     cox, trees = source.cox, list(_grown(drawn))
     assert isinstance(cox.predictor, FittedCox)  # noqa: S101
     return Replicates(

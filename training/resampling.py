@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,13 @@ def stratified_folds(time: Floats, event: Bools, n_folds: int, rng: np.random.Ge
     folds = np.empty(len(time), dtype=np.int64)
     folds[order] = dealt[: len(time)]
     return folds
+
+
+def repeated_folds(
+    time: Floats, event: Bools, n_folds: int, generators: Iterable[np.random.Generator]
+) -> NDArray[np.int64]:
+    """Return `stratified_folds` by each of the generators, shape (n_repeats, n_patients)."""
+    return np.stack([stratified_folds(time, event, n_folds, rng) for rng in generators])
 
 
 def bootstrap_counts(n_patients: int, n_samples: int, rng: np.random.Generator) -> Floats:

@@ -17,6 +17,11 @@ def horizon_day(months: float) -> float:
     return float(months_to_days(np.array(months)))
 
 
+def horizon_days(time: Floats, minimum_at_risk: int) -> float:
+    """Return the last day on which at least `minimum_at_risk` patients are still followed."""
+    return float(np.sort(time)[-minimum_at_risk])
+
+
 def months_within(days: float) -> float:
     """Return days in months, down to a tenth: the last whose whole day (`horizon_day`) does not lie past them."""
     # A tenth is three days and a horizon's day is rounded by half a day at most: it is this tenth or the next.

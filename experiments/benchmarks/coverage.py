@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
+from typing import cast
 
 import joblib
 import numpy as np
@@ -24,6 +25,7 @@ from experiments.simulation import simulate_patients
 from experiments.supervisor import leave_ctrl_c_to_the_parent
 from features.cohort import DAYS_PER_MONTH, Cohort
 from features.panel import Panel, load_panel
+from features.transform import FeatureState
 from training.definition import Definition, ReplicatesDefinition, load_definition
 from training.missing_genes import MissingGenes
 from training.procedure import FittedProcedure, fit_procedures
@@ -179,8 +181,8 @@ def _complete(patients: SimulatedPatients) -> SimulatedPatients:
 
 
 def _bands(fitted: FittedProcedure, replicates: Replicates, cohort: Cohort, days: Floats) -> SurvivalBands:
-    features = fitted.features
-    X = features.transform(cohort.expression, cohort.clinical)
+    features = cast("FeatureState", fitted.features)
+    X = features.of(cohort)
     missing = cohort.expression.reindex(columns=list(features.genes)).isna().to_numpy()
     by_replicate = MissingGenes(replicates, features).linear_predictors(X, missing)
     predicted = fitted.slope * fitted.fitted.linear_predictor(X)
