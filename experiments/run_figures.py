@@ -20,8 +20,8 @@ def of_training(result: TrainingResult, reported: Evaluation) -> tuple[Figures, 
     summary = result.model.cohort
     figures = {
         **flat_metrics(reported.metrics),
-        "n_patients": float(summary.n_patients),
-        "n_events": float(summary.n_events),
+        "n_patients": float(len(result.cohort.patients)),
+        "n_events": float(result.cohort.n_events),
         "median_follow_up_months": summary.median_follow_up_months,
         **(result.diagnostics.metrics() if result.diagnostics else {}),
     }

@@ -79,6 +79,7 @@ def train_cohort(
     others: Sequence[Cohort] = (),
     unfinished: Path | None = None,
     panel: Panel | None = None,
+    reference: str = "",
 ) -> TrainingResult:
     """Train a cohort by a definition (see `training.trainer.train`).
 
@@ -97,6 +98,8 @@ def train_cohort(
         same data, definition and code goes on from there.
     panel : Panel, optional
         In place of the one that the definition names; a definition that comes out of a bundle brings its own.
+    reference : str
+        Which of several pooled cohorts is the model's default reference; the largest unless given.
     """
     made_from = provenance_of(cohort, definition, others, panel)
     provenance = {
@@ -113,6 +116,7 @@ def train_cohort(
         progress=progress,
         others=others,
         checkpoints=Checkpoints(unfinished and unfinished / checkpoint_name(cohort, made_from)),
+        reference=reference,
     )
 
 
