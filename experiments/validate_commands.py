@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from experiments import cli_options
+
+if TYPE_CHECKING:
+    from experiments.validated_model import Locked
+    from training.validation import Validation
 
 # MLflow and what judges take seconds to import: the command imports what it needs.
 # ruff: noqa: PLC0415
@@ -29,40 +34,53 @@ from experiments import cli_options
               help="A folder for the report, its pictures, and all tables as CSV and JSON.")  # fmt: skip
 @click.option("--recalibration", "proposal", type=click.Path(dir_okay=False, path_type=Path),
               help="A file for the recalibration that is offered (JSON); it is never applied.")  # fmt: skip
+@click.option("--track", "tracked", is_flag=True, help="Keep it in MLflow too, below the run that made the version.")
 @click.option("--overwrite", is_flag=True, help="Replace results of an earlier validation.")
 def validate(
-    *, folder: Path, target: Path | None, proposal: Path | None, overwrite: bool, cross: bool, **options: Any
+    *,
+    folder: Path,
+    target: Path | None,
+    proposal: Path | None,
+    overwrite: bool,
+    cross: bool,
+    tracked: bool,
+    **options: Any,
 ) -> None:
     """Apply a locked model to the cohort in DIR, which it has not seen, and say what it is worth there.
 
     Nothing is refitted and no bundle is changed. Patients whom the model was trained on are left out.
     """
     from experiments.console import progress_bars
-    from experiments.score_files import require_free
     from experiments.validated_model import locked_with_cohort
+    from experiments.validation_files import require_places
     from experiments.validation_tables import terminal
     from training.validation import validate as apply_locked
 
-    if target is not None:
-        from experiments.validation_files import require_place
-
-        require_place(target, overwrite=overwrite)
-    if proposal is not None and not overwrite:
-        require_free(proposal)
-    reference, bundle = options.pop("reference"), options.pop("bundle")
-    pooled = options.pop("pooled")
+    reference, bundle, pooled = (options.pop(name) for name in ("reference", "bundle", "pooled"))
+    if tracked and bundle is not None:
+        raise click.UsageError("--track keeps the validation of a registered version: name it with --model.")
+    require_places(target, proposal, overwrite=overwrite)
     locked, cohort = locked_with_cohort(folder, reference, bundle, **options)
     with progress_bars() as progress:
         validation = apply_locked(locked.model.reference_named(pooled), cohort, cross=cross, progress=progress)
-    if target is not None:
-        from experiments.validation_files import write_validation
+    kept = [*_kept(validation, locked, target, proposal, tracked=tracked)]
+    click.echo("\n".join([terminal(validation, locked), *kept]))
 
+
+def _kept(
+    validation: Validation, locked: Locked, target: Path | None, proposal: Path | None, *, tracked: bool
+) -> Iterator[str]:
+    """Write what was asked for, and yield a line of each."""
+    from experiments.validation_files import write_proposal, write_validation
+
+    if target is not None:
         write_validation(validation, locked, target)
-    click.echo(terminal(validation, locked))
-    if target is not None:
-        click.echo(f"{target}: the report, its pictures and all tables")
-    if proposal is not None:
-        from experiments.validation_files import write_proposal
+        yield f"{target}: the report, its pictures and all tables"
+    if tracked:
+        from experiments.validation_tracking import track_validation
+        from serving.settings import settings
 
-        write_proposal(validation, locked, proposal)
-        click.echo(f"{proposal}: the recalibration that is offered; nothing applies it")
+        yield f"MLflow run {track_validation(validation, locked, settings=settings())}"
+    if proposal is not None:
+        offered = write_proposal(validation, locked, proposal)
+        yield f"{proposal}: {offered}"

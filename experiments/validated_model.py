@@ -34,12 +34,15 @@ class Locked:
         ``champion``, ``candidate`` or none.
     digest : str
         The bundle's, SHA-256 (hex).
+    registered : bool
+        Whether it is a version of this site's registry: an exported one bears the number of another.
     """
 
     model: PrognosticModel
     version: str | None
     alias: str | None
     digest: str
+    registered: bool = False
 
     @property
     def name(self) -> str:
@@ -70,7 +73,7 @@ def locked_model(reference: str | None, bundle: Path | None) -> Locked:
     configured = settings()
     version = find_version(Reference.parse(reference), configured)
     folder = Registry(configured.tracking_uri, configured.bundle_cache).bundle(version)
-    return Locked(read_bundle(folder), version.version, version.alias or None, version.digest)
+    return Locked(read_bundle(folder), version.version, version.alias or None, version.digest, registered=True)
 
 
 def locked_with_cohort(

@@ -24,15 +24,19 @@ FIGURES, SHIFTS, CALIBRATION, CURVES = "figures.csv", "shifts.csv", "calibration
 CASE_MIX, OFFERS, WHOLE, REPORT, PICTURES = (
     "case_mix.csv", "recalibration.csv", "validation.json", "report.html", "pictures",
 )  # fmt: skip
+PROPOSAL = "A proposal: nothing applies it, and the bundle is as it was."
 ALL = (FIGURES, SHIFTS, CALIBRATION, CURVES, CASE_MIX, OFFERS, WHOLE, REPORT, PICTURES)
 
 
-def require_place(target: Path, *, overwrite: bool) -> None:
-    """Raise if results may not be written into a folder.
+def require_places(target: Path | None, proposal: Path | None, *, overwrite: bool) -> None:
+    """Raise if results may not be written where they are wanted.
 
     Parameters
     ----------
-    target : Path
+    target : Path or None
+        A folder.
+    proposal : Path or None
+        A file.
     overwrite : bool
         Whether results of an earlier validation may go; nothing else ever does.
 
@@ -40,17 +44,31 @@ def require_place(target: Path, *, overwrite: bool) -> None:
     ------
     ResultFileError
     """
-    if not overwrite:
-        require_free(target)
-        return
-    if os.path.lexists(target) and (target.is_symlink() or not target.is_dir()):
+    for place in (target, proposal):
+        if place is not None and not overwrite:
+            require_free(place)
+    if target is not None and os.path.lexists(target):
+        _require_results(target)
+    if proposal is not None and proposal.exists() and not _is_proposal(proposal):
+        raise ResultFileError(f"{proposal.name}: is no proposal of an earlier validation; name another file.")
+
+
+def _require_results(target: Path) -> None:
+    if target.is_symlink() or not target.is_dir():
         raise ResultFileError(f"{target.name}: is no folder of results; name another place with --to.")
-    others = sorted(path.name for path in target.iterdir() if path.name not in ALL) if target.is_dir() else []
+    others = sorted(path.name for path in target.iterdir() if path.name not in ALL)
     if others:
         raise ResultFileError(
             f"{target.name}: holds {len(others)} things that no validation wrote (first: {others[0]}), which are never "
             "replaced; name another place with --to."
         )
+
+
+def _is_proposal(path: Path) -> bool:
+    try:
+        return bool(orjson.loads(path.read_bytes())["what"] == PROPOSAL)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def write_validation(validation: Validation, locked: Locked, target: Path) -> None:
@@ -61,7 +79,7 @@ def write_validation(validation: Validation, locked: Locked, target: Path) -> No
     validation : Validation
     locked : Locked
     target : Path
-        See `require_place`.
+        See `require_places`.
 
     Raises
     ------
@@ -81,18 +99,18 @@ def write_validation(validation: Validation, locked: Locked, target: Path) -> No
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def write_proposal(validation: Validation, locked: Locked, target: Path) -> None:
-    """Write the recalibration that is offered for the judged row as JSON; no bundle is touched.
+def write_proposal(validation: Validation, locked: Locked, target: Path) -> str:
+    """Write the recalibration that is offered for the judged row as JSON, and say so; no bundle is touched.
+
+    Where nothing is offered nothing is written, and the words say why.
 
     Raises
     ------
     ResultFileError
-        If nothing is offered, or the file cannot be written.
+        If the file cannot be written.
     """
     if not validation.judged.offers:
-        raise ResultFileError(
-            f"{target.name}: there is no recalibration to propose ({_why_none(validation)}); nothing was written."
-        )
+        return f"not written, as no recalibration is offered ({_why_none(validation)})"
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         partial.write_bytes(_json(proposal(validation, locked)))
@@ -102,6 +120,7 @@ def write_proposal(validation: Validation, locked: Locked, target: Path) -> None
         raise ResultFileError(f"{target.name}: cannot be written ({reason}); name another place.") from error
     finally:
         partial.unlink(missing_ok=True)
+    return "the recalibration that is offered; nothing applies it"
 
 
 def proposal(validation: Validation, locked: Locked) -> dict[str, Any]:
@@ -109,7 +128,7 @@ def proposal(validation: Validation, locked: Locked) -> dict[str, Any]:
     row = validation.judged
     return {
         "format": 1,
-        "what": "A proposal: nothing applies it, and the bundle is as it was.",
+        "what": PROPOSAL,
         "formula": "H(t) = H0(t) * exp(shift + slope * linear_predictor)",
         "model": validation.model.name,
         "version": locked.version,

@@ -129,6 +129,15 @@ def test_results_are_replaced_only_on_request_and_nothing_else_ever(study, bundl
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_a_file_that_is_no_proposal_is_never_replaced(study, bundle, tmp_path):
+    mine = tmp_path / "thesis.json"
+    mine.write_text("{}")
+    result = run(study, "--bundle", bundle, "--recalibration", mine, "--overwrite")
+    assert result.exit_code == 2
+    assert "no proposal of an earlier validation" in result.stderr
+    assert mine.read_text() == "{}"
+
+
 def test_an_earlier_validation_gives_way_whole(study, bundle, written, tmp_path):
     out = tmp_path / "out"
     (out / "pictures").mkdir(parents=True)
@@ -140,14 +149,24 @@ def test_an_earlier_validation_gives_way_whole(study, bundle, written, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_the_registered_model_of_the_cohorts_cancer_type_is_the_one_that_is_meant(
+def test_the_registered_model_of_the_cohorts_cancer_type_is_meant_and_its_validation_kept_below_it(
     study, small_training, model_store, monkeypatch
 ):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", model_store.uri)
     model_store.register(small_training.model, alias="champion")
-    result = run(study)
+    result = run(study, "--track")
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("SIMULATED-KIRC-OS version 1 (champion), trained on 120 patients")
+    kept = model_store.client.get_run(result.stdout.split("MLflow run ")[1].split()[0])
+    version = model_store.client.get_model_version("SIMULATED-KIRC-OS", "1")
+    assert kept.data.tags["role"] == "validation"
+    assert kept.data.tags["mlflow.parentRunId"] == version.run_id
+    assert kept.data.tags["bundle_digest"] == version.tags["bundle_digest"]
+    assert 0.5 < kept.data.metrics["concordance_harrell_lower"] < kept.data.metrics["concordance_harrell"]
+    assert {"report.html", "validation.json"} <= {
+        each.path for each in model_store.client.list_artifacts(kept.info.run_id)
+    }
+    assert kept.info.status == "FINISHED"
 
 
 def test_an_exported_model_says_which_version_it_is(study, small_training, tmp_path):
@@ -178,3 +197,9 @@ def test_a_model_of_another_cancer_type_is_refused_unless_it_is_meant(bundle, tm
     result = run(other, "--bundle", bundle, "--cross")
     assert result.exit_code == 0, result.output
     assert "on SIMULATED-KIRP" in result.stdout
+
+
+def test_only_a_registered_version_is_tracked(study, bundle):
+    result = run(study, "--bundle", bundle, "--track")
+    assert result.exit_code == 2
+    assert "name it with --model" in result.stderr
