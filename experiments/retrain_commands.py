@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 @cli_options.training
 @click.option("--pool", is_flag=True, help="Train one model on all FOLDERS of a cancer type, stratified by cohort.")
 @click.option("--name", "names", multiple=True, help="What to call each pooled cohort, in the order of FOLDERS.")
+@click.option(
+    "--reference", default="", help="The pooled cohort whose quantiles are the default; the largest, unless set."
+)
 @click.option("--champion", metavar="NAME[:VERSION]", help="Compare with this version, in place of the champion.")
 @click.option("--dry-run", is_flag=True, help="Train and compare, but register nothing; the look is counted.")
 @click.option("--reason", default="", help="For the record; it must hold no patient's data.")
@@ -33,21 +36,20 @@ def retrain(  # noqa: PLR0917
     folders: tuple[Path, ...],
     pool: bool,  # noqa: FBT001
     names: tuple[str, ...],
+    reference: str,
     champion: str | None,
     dry_run: bool,  # noqa: FBT001
     reason: str,
     **options: Any,
 ) -> None:
-    r"""Train on the cohorts in FOLDERS, compare with the champion, and promote what earned it.
+    """Train on the cohorts in FOLDERS, compare with the champion, and promote what earned it.
 
     The cohort takes the place of the one that the champion was trained on. To add to that one instead, name its
     folder again with the new one and --pool: a model holds no patients. The definition is the champion's (that of the
     newest candidate where no champion stands), unless --definition names another.
 
-    \b
-    Compared are, on the new cohort:
-      by definition  both definitions refitted without each fold's patients
-      locked         the champion as it is, on patients whom it has not learned from
+    Compared are, on the new cohort, both definitions refitted without each fold's patients (by definition), and the
+    champion as it is on patients whom it has not learned from (locked). Differences are paired, with intervals.
 
     A challenger becomes champion if it passes the gate, and is shown to lose no more concordance than the definition's
     non_inferiority_margin; else it is registered as a candidate and the champion stays. Where no champion stands, the
@@ -60,7 +62,7 @@ def retrain(  # noqa: PLR0917
 
     choices = Choices(**options)
     rival = Reference.parse(champion) if champion else None
-    asked = Asked(choices, rival=rival, reason=plain(reason), dry_run=dry_run)
+    asked = Asked(choices, rival=rival, reason=plain(reason), dry_run=dry_run, reference=reference)
     cohorts = list(_cohorts(folders, choices, pool=pool, names=names))
     failed = [str(cohort) for cohort in cohorts if not _retrained(cohort, asked)]
     if failed:

@@ -52,12 +52,15 @@ class Asked:
         For the record.
     dry_run : bool
         Register nothing; the look is counted all the same.
+    reference : str
+        Which of several pooled cohorts is the model's default reference; the largest unless given.
     """
 
     choices: Choices
     rival: Reference | None = None
     reason: str = ""
     dry_run: bool = False
+    reference: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +117,15 @@ def retrain(cohort: Cohort, asked: Asked, *, settings: Settings, progress: Progr
     workers = asked.choices.workers or cpu_count()
     with under_way(cohort, provenance_of(cohort, definition, panel=panel), settings=settings) as unfinished:
         kept = unfinished.folder.parent
-        result = train_cohort(cohort, definition, workers=workers, progress=progress, unfinished=kept, panel=panel)
+        result = train_cohort(
+            cohort,
+            definition,
+            workers=workers,
+            progress=progress,
+            unfinished=kept,
+            panel=panel,
+            reference=asked.reference,
+        )
         challenge = _challenge(result, standing, unfinished, workers=workers, progress=progress)
         result = judged_beside(result, standing, challenge)
         contest = _counted(result, standing, challenge, asked, unfinished, settings)
