@@ -21,6 +21,8 @@ from features.scales import LOGARITHM_MAX, LOGARITHMS, ROUNDING, floor
 #: Batch correction leaves a few values below what a scale can be; more of them prove another scale.
 BELOW_FLOOR_FRACTION_MAX = 0.05
 _BLOCK_ROWS = 1024
+#: A number with a fraction; 960.0 is an Entrez id from a column with a gap.
+_FRACTION = r"[+-]?\d*[.,](?!0+$)\d+(?:[eE][+-]?\d+)?"
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def _expression(raw: RawCohort, samples: pd.Series, only: Collection[str] | None
     """Return the expression of these samples, one row a patient and one column a gene."""
     positions = pd.Series(range(raw.expression.shape[1]), index=raw.expression.columns)
     positions = positions[~positions.index.duplicated()][samples.to_numpy()]
+    _require_names(raw.symbols, raw.source)
     # The selection is not kept by name: of a whole transcriptome, every copy counts.
     genes, ledger = unique_genes(raw.expression.iloc[:, positions.to_numpy()], raw.symbols, raw.entrez)
     genes, asked = _asked_for(genes, only, raw.source)
@@ -137,6 +140,23 @@ def _expression(raw: RawCohort, samples: pd.Series, only: Collection[str] | None
     patients = pd.Index(samples.index, dtype="str")
     transposed = _transposed(values, np.flatnonzero(kept))
     return pd.DataFrame(transposed, index=patients, columns=genes.index[kept], copy=False), ledger
+
+
+def _require_names(symbols: pd.Series, source: str) -> None:
+    """Refuse values where the genes' names must stand.
+
+    Raises
+    ------
+    CohortError
+        If most identifiers are numbers with a fraction, which no identifier of a gene is.
+    """
+    written = symbols[symbols != ""]
+    numbers = written[written.str.fullmatch(_FRACTION)]
+    if len(numbers) > len(written) / 2:
+        raise CohortError(
+            f"{source}: {len(numbers)} of {len(written)} genes are called by numbers (first: {numbers.iloc[0]!r}): the "
+            "column of genes is missing; add it as the first."
+        )
 
 
 def _asked_for(genes: pd.DataFrame, only: Collection[str] | None, source: str) -> tuple[pd.DataFrame, Ledger]:

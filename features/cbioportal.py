@@ -8,16 +8,18 @@ import pandas as pd
 
 from features.assembly import RawCohort
 from features.cancer_types import cancer_type, named_in, tcga_codes
-from features.clinical_table import one_row_a_patient
+from features.clinical_table import one_row_a_patient, one_row_each
 from features.cohort import SIMULATED_PREFIX
 from features.errors import CohortError
 from features.ledger import Ledger
 from features.matrices import read_matrix
 from features.profiles import Declared, Profile, choose, stated_scale
 from features.tables import read_header, read_strings, readable, shown
+from features.whole_files import matrix_ledger, whole_ledger
 
 #: The columns of an expression file that are no samples, in lower case.
 LABEL_COLUMNS = ("hugo_symbol", "entrez_gene_id", "cytoband", "composite.element.ref", "gene_id", "gene")
+SAMPLES_FILE = "data_clinical_sample.txt"
 Meta = dict[str, str]
 
 
@@ -56,10 +58,11 @@ class CBioPortalReader:
         identifier = study.get("cancer_study_identifier", folder.resolve().name)
         profile = choose(_profiles(folder, metas), declared, study=identifier, source=source)
         patients, read = _patients(folder, metas, source)
-        samples = _samples(folder, metas)
+        samples, listed = _samples(folder, metas)
         code, typed = _cancer_type(study, samples, folder, declared, source)
         samples, patients, selected = _of_cancer_type(code, study, samples, patients)
         symbols, entrez, expression = _expression(profile.path)
+        told = (typed, profile.ledger, read, listed, selected, matrix_ledger(profile.path), _absent(folder, metas))
         return RawCohort(
             source=source,
             cancer_type=code,
@@ -70,7 +73,7 @@ class CBioPortalReader:
             entrez=entrez,
             patients=patients,
             samples=samples,
-            ledger=Ledger((*typed.entries, *profile.ledger.entries, *read.entries, *selected.entries)),
+            ledger=Ledger(tuple(entry for ledger in told for entry in ledger.entries)),
         )
 
 
@@ -115,34 +118,64 @@ def _existing(path: Path) -> Path | None:
     return next((file for file in (path, path.with_name(path.name + ".gz")) if file.is_file()), None)
 
 
-def _clinical_files(folder: Path, metas: list[Meta], datatype: str, usual: str) -> list[pd.DataFrame]:
+def _clinical_file(folder: Path, metas: list[Meta], datatype: str, usual: str) -> Path | None:
+    """Return the clinical table that a meta file names, else the usual one, if it is there."""
     names = [meta.get("data_filename", "?") for meta in metas if meta.get("datatype") == datatype]
-    files = [_existing(folder / name) for name in dict.fromkeys((*names, usual))]
-    tables = [read_strings(file) for file in files if file is not None]
-    return [table.set_axis([name.upper() for name in table.columns], axis=1) for table in tables]
+    files = (_existing(folder / name) for name in (*names, usual))
+    return next((file for file in files if file is not None), None)
+
+
+def _clinical_table(path: Path, needed: tuple[str, ...]) -> tuple[pd.DataFrame, Ledger]:
+    """Read a clinical table, its columns in capitals.
+
+    Raises
+    ------
+    CohortError
+        If it is malformed, or has not the columns that it needs.
+    """
+    ledger = whole_ledger(path)
+    table = read_strings(path)
+    table = table.set_axis([name.upper() for name in table.columns], axis=1)
+    missing = [name for name in needed if name not in table]
+    if missing:
+        has = ", ".join(name[:24] for name in table.columns[:6])
+        raise CohortError(f"{shown(path)}: has no column {missing[0]} (it has {has} …); add it, or copy the file anew.")
+    without = table[list(needed)].isna().any(axis=1)
+    what = f"rows of {path.name} without {' or '.join(needed)}"
+    return table[~without], ledger.with_note("dropped", what, int(without.sum())) if without.any() else ledger
 
 
 def _patients(folder: Path, metas: list[Meta], source: str) -> tuple[pd.DataFrame, Ledger]:
-    tables = _clinical_files(folder, metas, "PATIENT_ATTRIBUTES", "data_clinical_patient.txt")
-    if not tables:
+    path = _clinical_file(folder, metas, "PATIENT_ATTRIBUTES", "data_clinical_patient.txt")
+    if path is None:
         raise CohortError(f"{source}: has no table of patients; add data_clinical_patient.txt.")
-    if "PATIENT_ID" not in tables[0]:
-        raise CohortError(
-            f"{source}: the table of patients has no column PATIENT_ID (it has {', '.join(tables[0].columns[:6])} …)."
-        )
-    named = tables[0]["PATIENT_ID"].notna()
-    table, ledger = one_row_a_patient(tables[0][named].set_index("PATIENT_ID"), f"{source}, table of patients")
-    what = "rows of the table of patients without PATIENT_ID"
-    return table, ledger if named.all() else ledger.with_note("dropped", what, int((~named).sum()))
+    table, read = _clinical_table(path, ("PATIENT_ID",))
+    patients, unique = one_row_a_patient(table.set_index("PATIENT_ID"), shown(path))
+    return patients, Ledger((*read.entries, *unique.entries))
 
 
-def _samples(folder: Path, metas: list[Meta]) -> pd.DataFrame:
-    tables = _clinical_files(folder, metas, "SAMPLE_ATTRIBUTES", "data_clinical_sample.txt")
-    tables = [table for table in tables if {"PATIENT_ID", "SAMPLE_ID"} <= set(table.columns)]
-    if not tables:
-        return pd.DataFrame(index=pd.Index([], dtype="str"))
-    table = tables[0].dropna(subset=["PATIENT_ID", "SAMPLE_ID"]).drop_duplicates("SAMPLE_ID").set_index("SAMPLE_ID")
-    return table.rename(columns={"PATIENT_ID": "patient", "SAMPLE_TYPE": "sample_type"})
+def _samples(folder: Path, metas: list[Meta]) -> tuple[pd.DataFrame, Ledger]:
+    path = _clinical_file(folder, metas, "SAMPLE_ATTRIBUTES", SAMPLES_FILE)
+    if path is None:
+        ledger = Ledger().with_entry("kept", "samples by their barcodes alone: there is no such table", (SAMPLES_FILE,))
+        return pd.DataFrame(index=pd.Index([], dtype="str")), ledger
+    table, read = _clinical_table(path, ("PATIENT_ID", "SAMPLE_ID"))
+    samples, unique = one_row_each(
+        table.set_index("SAMPLE_ID"), shown(path), f"further rows of a sample in {path.name}"
+    )
+    samples = samples.rename(columns={"PATIENT_ID": "patient", "SAMPLE_TYPE": "sample_type"})
+    return samples, Ledger((*read.entries, *unique.entries))
+
+
+def _absent(folder: Path, metas: list[Meta]) -> Ledger:
+    """Say which of the files that matter here are described, but not there."""
+    names = [
+        meta.get("data_filename", "")
+        for meta in metas
+        if meta.get("genetic_alteration_type") == "MRNA_EXPRESSION" or meta.get("datatype", "").endswith("_ATTRIBUTES")
+    ]
+    absent = [name for name in names if name and _existing(folder / name) is None]
+    return Ledger().with_entry("dropped", "files that a meta file describes and that are not there", absent)
 
 
 def _cancer_type(

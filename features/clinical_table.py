@@ -12,6 +12,7 @@ from features.errors import CohortError
 from features.ledger import Ledger
 from features.outcomes import outcome_columns
 from features.tables import QUOTED, read_strings, shown
+from features.whole_files import whole_ledger
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet")
 CLINICAL_WORDS = ("clinical", "outcome", "survival", "patients", "phenotype")
@@ -77,11 +78,12 @@ def read_clinical(path: Path) -> tuple[pd.DataFrame, Ledger]:
     CohortError
         If the file is malformed, or the rows of a patient have different outcomes.
     """
+    whole = whole_ledger(path, quoting=QUOTED)
     table = read_strings(path, quoting=QUOTED)
     first = table.columns[0]
-    table, ledger = without_nameless(table, first, path)
+    table, nameless = without_nameless(table, first, path)
     patients, unique = one_row_a_patient(table.set_index(first).rename_axis("patient"), shown(path))
-    return patients, Ledger((*ledger.entries, *unique.entries))
+    return patients, Ledger((*whole.entries, *nameless.entries, *unique.entries))
 
 
 def without_nameless(table: pd.DataFrame, column: str, path: Path) -> tuple[pd.DataFrame, Ledger]:

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,7 +55,7 @@ def read_settings(folder: Path) -> Settings:
         If it cannot be read or is not TOML, or a key is unknown, of the wrong type, or no unit of time.
     """
     path = folder / SETTINGS_FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         return Settings()
     with readable(path):
         text = path.read_text(encoding="utf-8-sig")

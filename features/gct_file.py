@@ -30,7 +30,8 @@ import pandas as pd
 from features.errors import CohortError
 from features.ledger import Ledger
 from features.matrices import read_matrix
-from features.tables import LITERAL, Head, decimal_commas_ledger, known_words, opened, readable, refuse_pointer, shown
+from features.tables import LITERAL, Head, known_words, opened, readable, refuse_pointer, shown
+from features.whole_files import matrix_ledger
 
 #: What stands for "not known" in the files of the Connectivity Map.
 NOT_KNOWN = "-666"
@@ -78,13 +79,15 @@ class GctFile:
         found: dict[str, list[str]] = {}
         for line in self.sample_rows:
             name, *words = line.split(self.head.divider)
-            name, words = name.strip(), words[self.n_labels - 1 :][: self.n_samples]
-            if len(words) != self.n_samples:
+            words, further = words[self.n_labels - 1 :][: self.n_samples], words[self.n_labels - 1 + self.n_samples :]
+            name = name.strip()
+            if len(words) != self.n_samples or any(word.strip() for word in further):
                 raise CohortError(
-                    f"{shown(self.path)}: metadata {name!r} has {len(words)} of {self.n_samples} values; copy it anew."
+                    f"{shown(self.path)}: metadata {name[:40]!r} has {len(words) + len(further)} values for "
+                    f"{self.n_samples} samples; copy it anew."
                 )
             if not name or name in found:
-                what = f"metadata {name!r} occurs twice" if name else "metadata of samples has no name"
+                what = f"metadata {name[:40]!r} occurs twice" if name else "metadata of samples has no name"
                 raise CohortError(f"{shown(self.path)}: {what}; name each field once.")
             found[name] = ["" if word.strip() == NOT_KNOWN else word for word in words]
         index = pd.Index(self.fields[self.n_labels :], dtype="str", name="sample")
@@ -136,7 +139,7 @@ class GctFile:
         self.require_stated(values.shape[1], self.n_samples, "samples")
         unknown = values.eq(float(NOT_KNOWN))
         n_unknown = int(unknown.to_numpy().sum())
-        ledger = decimal_commas_ledger(self.path, first=self.head)
+        ledger = matrix_ledger(self.path, first=self.head)
         if n_unknown:
             values = values.mask(unknown)
             ledger = ledger.with_note("mapped", f"values of {NOT_KNOWN}, which stands for missing", n_unknown)
@@ -176,6 +179,8 @@ def read_head(path: Path) -> GctFile:
         head = Head(at, header.rstrip("\r\n"), "\t", sizes[3], by_returns=header.endswith("\r"))
         sample_rows = tuple(line.rstrip("\r\n") for line in islice(lines, sizes[3]))
     file = GctFile(path, head, sizes[0], sizes[1], sizes[2] + 1, sample_rows)
+    if "\t" not in header:
+        raise CohortError(f"{shown(path)}: its header line has no tabs, which must divide its fields; export it anew.")
     n_fields = len([name for name in head.fields(LITERAL) if name])
     file.require_stated(n_fields - file.n_labels, file.n_samples, "samples")
     file.require_stated(len(sample_rows), sizes[3], "lines of metadata")

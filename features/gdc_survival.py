@@ -45,6 +45,7 @@ def overall_survival(table: pd.DataFrame, visits: pd.DataFrame, source: str) -> 
     visit = _days(visits, "days_to_follow_up", source).groupby(level=0).max()
     latest = pd.concat([last, visit.reindex(status.index)], axis=1).max(axis=1)
     dead = status == "Dead"
+    unvisited = (status == "Alive") & visit.reindex(status.index).isna()
     contradictory = vague | unclear | ((status == "Alive") & death.notna())
     days = latest.mask(dead, death)
     survival = pd.DataFrame(
@@ -57,6 +58,7 @@ def overall_survival(table: pd.DataFrame, visits: pd.DataFrame, source: str) -> 
     ledger = (
         _dates_and_events(table, visits)
         .with_entry("mapped", "last follow-up from the follow-up table, the later one", index[_is_later(visit, last)])
+        .with_entry("kept", "living patients of whom no follow-up table knows a day", index[clear & unvisited])
         .with_entry("kept", "patients with contradictory vital status and death, without an OS", index[contradictory])
         .with_entry(
             "kept", "patients who died on an unknown day, without an OS time", index[clear & dead & days.isna()]

@@ -55,7 +55,7 @@ def gene_column(columns: Mapping[str, pd.Series], declared: str | None, source: 
         return name, cleaned[name], Ledger()
     others = sorted((column for column in found if column != name), key=lambda column: -found[column])
     beside = "; ".join(f"{column}: {found[column]}" for column in others[:_NAMED_MAX])
-    how = f"as {SETTINGS_FILE} says" if declared else "which names most"
+    how = f"as {SETTINGS_FILE} says" if declared else "no other names more"
     what = f"genes are named by column {name} ({how}: {found[name]} genes of the panel; {beside})"
     return name, cleaned[name], Ledger().with_note("mapped", what, int((cleaned[name] != "").sum()))
 

@@ -83,6 +83,7 @@ def read_matrix(
     positions = [at for at, name in enumerate(header) if at in labels or name not in excluded]
     source = path if is_wanted is None or first.by_returns else _rows_of(path, first, is_wanted, wanted_by)
     words, numbers = _matrix(path, source, first, labels, positions, quoting=quoting)
+    _require_no_nul(header, words, path)
     words = words.set_axis([header[position] for position in labels], axis=1)
     unnamed = [at for at in numbers.columns if not header[at] and numbers[at].isna().all()]
     numbers = numbers.drop(columns=unnamed)
@@ -151,7 +152,7 @@ def _matrix(
         raise CohortError(f"{shown(path)}: rows have more fields than the header; name every column.")
     named = max((at for at in numbers.columns if header[at]), default=None)
     if named is not None and numbers[named].isna().any():
-        _check_widths(path, first, named + 1, quoting)
+        check_widths(path, first, named + 1, quoting)
     return words, numbers
 
 
@@ -175,7 +176,16 @@ def _put_together(
     return together, pd.DataFrame(values, index=together.index, columns=columns, copy=False)
 
 
-def _check_widths(path: Path, first: Head, n_fields: int, quoting: Quoting) -> None:
+def _require_no_nul(header: Sequence[str], words: pd.DataFrame, path: Path) -> None:
+    """Raise CohortError if a name holds a NUL byte; a number that does is a word already."""
+    if any("\0" in name for name in header) or any(words[at].str.contains("\0", regex=False).any() for at in words):
+        raise CohortError(
+            f"{shown(path)}: a name holds a NUL byte: the file is damaged, no text, or UTF-16; copy it anew, or "
+            "save it as UTF-8."
+        )
+
+
+def check_widths(path: Path, first: Head, n_fields: int, quoting: Quoting) -> None:
     """Refuse a matrix with rows that end early: they are what is left of a file that was cut.
 
     Raises

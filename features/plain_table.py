@@ -33,17 +33,11 @@ from features.clinical_table import (
 from features.cohort_settings import SETTINGS_FILE, Settings, cancer_type_of, read_settings, said
 from features.errors import CohortError
 from features.ledger import Ledger
-from features.matrices import numeric, read_matrix
+from features.matrices import check_widths, numeric, read_matrix
 from features.outcomes import outcome_columns
 from features.profiles import Declared, Profile, choose
-from features.tables import (
-    QUOTED,
-    decimal_commas_ledger,
-    known_words,
-    read_parquet,
-    read_typed,
-    shown,
-)
+from features.tables import QUOTED, head, known_words, read_parquet, read_typed, shown
+from features.whole_files import matrix_ledger
 
 _EXPRESSION_WORDS = ("expression", "expr", "rna", "tpm", "rsem", "genes", "zscore")
 
@@ -125,10 +119,9 @@ def _expression(path: Path, patients: pd.Index) -> tuple[pd.DataFrame, Ledger]:
     if path.suffix == ".parquet":
         frame = read_parquet(path)
         words, values = frame.iloc[:, [0]].astype("str"), numeric(frame.iloc[:, 1:], path)
-        commas = Ledger()
     else:
         words, values = read_matrix(path, [0], quoting=QUOTED)
-        commas = decimal_commas_ledger(path, quoting=QUOTED)
+    commas = matrix_ledger(path, quoting=QUOTED)
     rows = pd.Index(words.iloc[:, 0].fillna(""), dtype="str")
     values = values.set_axis(rows, axis=0)
     in_columns, in_rows = values.columns.isin(patients).sum(), rows.isin(patients).sum()
@@ -146,7 +139,9 @@ def _one_table(path: Path, settings: Settings) -> tuple[pd.DataFrame, pd.DataFra
     """Divide a table of everything into clinical columns, one row a patient, and genes × patients."""
     table = read_typed(path, quoting=QUOTED)
     first = table.columns[0]
-    table, nameless = without_nameless(table, first, path)
+    table, nameless = without_nameless(known_words(table[[first]]).join(table.drop(columns=first)), first, path)
+    if path.suffix != ".parquet" and table[table.columns[-1]].isna().any():
+        check_widths(path, head(path, "utf-8-sig"), len(table.columns), QUOTED)
     table = table.set_index(first).rename_axis("patient")
     missing = [name for name in settings.clinical_columns if name not in table]
     if missing:
@@ -159,7 +154,7 @@ def _one_table(path: Path, settings: Settings) -> tuple[pd.DataFrame, pd.DataFra
         )
     expression = numeric(table[genes], path).T
     patients, unique = one_row_a_patient(known_words(table[clinical].astype("str")), shown(path))
-    commas = Ledger() if path.suffix == ".parquet" else decimal_commas_ledger(path, quoting=QUOTED)
+    commas = matrix_ledger(path, quoting=QUOTED)
     guessed = Ledger().with_entry("guessed", "columns of numbers read as genes, all others as clinical", genes)
     entries = (*nameless.entries, *commas.entries, *guessed.entries, *unique.entries)
     return patients, expression, Ledger(entries)

@@ -19,7 +19,7 @@ from features.gdc_download import GdcDownloadReader
 from features.installed_readers import InstalledReader, installed_reader, installed_readers
 from features.plain_table import PlainTableReader
 from features.profiles import Declared
-from features.tables import readable, shown
+from features.tables import readable, refuse_broken_links, shown
 from features.xena import XenaReader
 
 logger = logging.getLogger(__name__)
@@ -107,6 +107,8 @@ def read_cohort(
     folder = Path(folder)
     if endpoint not in ENDPOINTS:
         raise CohortError(f"endpoint {endpoint!r} is not one of {', '.join(ENDPOINTS)}.")
+    if folder.is_dir():
+        refuse_broken_links(folder)
     reader = reader_of(folder)
     genes = None if only is None else frozenset(only)
     declared = Declared(cancer_type, profile, scale, zscore_reference, genes, time_unit)

@@ -18,7 +18,6 @@ import pandas as pd
 from features.clinical import is_missing_word
 from features.decimal_marks import decimal_mark
 from features.errors import CohortError
-from features.ledger import Ledger
 
 #: What expression files write where a value is missing.
 MISSING_NUMBERS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "[Not Available]"]
@@ -75,6 +74,14 @@ class Head:
 def shown(path: Path) -> str:
     """Name a file in an error: its folder and itself."""
     return f"{path.parent.name}/{path.name}"
+
+
+def refuse_broken_links(folder: Path) -> None:
+    """Raise CohortError if a folder cannot be listed, or a link in it leads nowhere: its file would not be missed."""
+    with readable(folder):
+        broken = sorted(file for file in folder.iterdir() if file.is_symlink() and not file.exists())
+    if broken:
+        raise CohortError(f"{shown(broken[0])}: is a link that leads nowhere; put the file in its place, or remove it.")
 
 
 @contextmanager
@@ -145,12 +152,6 @@ def decimal_commas(path: Path, *, quoting: Quoting = LITERAL, first: Head | None
         tried = islice(lines, first.n_until_rows, first.n_until_rows + _ROWS_TRIED)
         rows = csv.reader(tried, delimiter=first.divider, quoting=quoting)
         return decimal_mark((row[1:] for row in rows), shown(path)) == ","
-
-
-def decimal_commas_ledger(path: Path, *, quoting: Quoting = LITERAL, first: Head | None = None) -> Ledger:
-    """Return the line that says that a file's numbers have decimal commas; none where they have points."""
-    named = (path.name,) if decimal_commas(path, quoting=quoting, first=first) else ()
-    return Ledger().with_entry("converted", "numbers with decimal commas read as with points", named)
 
 
 def text_encoding(path: Path) -> str:

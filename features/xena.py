@@ -16,7 +16,8 @@ from features.gene_rows import rows_to_read
 from features.ledger import Ledger
 from features.matrices import read_matrix
 from features.profiles import Declared, Profile, choose, stated_scale
-from features.tables import decimal_commas_ledger, readable
+from features.tables import readable
+from features.whole_files import matrix_ledger
 from features.xena_tables import XenaTables, read_tables
 
 #: Xena's data sets by the words of their names, and the scale of each; None: one that is not in `SCALES`.
@@ -136,7 +137,7 @@ def _cancer_type(folder: Path, files: list[Path], declared: Declared, source: st
 
 def _matrix(path: Path, only: frozenset[str] | None, others: pd.Index) -> tuple[pd.Series, pd.DataFrame, Ledger]:
     """Return the rows' identifiers, the rows, and how many were left out."""
-    commas = decimal_commas_ledger(path)
+    commas = matrix_ledger(path)
     if only is None:
         words, values = read_matrix(path, [0], without=others)
         return words.iloc[:, 0], values, commas

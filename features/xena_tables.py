@@ -29,7 +29,9 @@ from features.errors import CohortError
 from features.ledger import Ledger
 from features.outcomes import outcome_columns
 from features.sample_tables import by_patient, patients_of
+from features.samples import TCGA_BARCODE
 from features.tables import read_strings, shown, text_encoding
+from features.whole_files import whole_ledger
 from features.xena_types import only_of_type, tells_types_apart
 
 #: The hubs' own names of tables of survival, of which the unit of times is documented.
@@ -103,9 +105,10 @@ def read_tables(files: list[Path], code: str, source: str) -> XenaTables:
     ledger = ledger.with_entry("dropped", "samples that TCGA has redacted", table.index[redacted])
     table = table[~redacted].drop(columns="Redaction", errors="ignore")
     table, others, typed = only_of_type(table, code, source)
-    table = table.assign(patient=_patients(table)).sort_index()
+    named, contradicted = _patients(table)
+    table = table.assign(patient=named).sort_index()
     patients, differing = by_patient(table, {*_PATIENT_COLUMNS, *_TYPE_COLUMNS})
-    entries = (*ledger.entries, *typed.entries, *differing.entries)
+    entries = (*ledger.entries, *typed.entries, *contradicted.entries, *differing.entries)
     unit = "days" if _is_documented(files, [table for table, _ in read]) else None
     return XenaTables(patients, _sample_types(table), others, told, Ledger(entries), unit)
 
@@ -122,11 +125,14 @@ def _by_sample(file: Path) -> tuple[pd.DataFrame, Ledger]:
     table = read_strings(file, encoding=encoding)
     if not len(table.columns) > 1:
         raise CohortError(f"{shown(file)}: has one column only; its fields must be divided by tabs.")
+    whole = whole_ledger(file, encoding=encoding)
     table = _with_usual_names(table)
     first = next((name for name in table.columns if name.lower() in _SAMPLE_COLUMNS), table.columns[0])
     nameless = table[first].isna()
     latin = (file.name,) if encoding != "utf-8-sig" else ()
-    ledger = Ledger().with_entry("converted", "tables in Latin-1, which are not UTF-8", latin)
+    ledger = whole.with_entry("converted", "tables in Latin-1, which are not UTF-8", latin)
+    if latin:
+        _require_plain_ids(table, first, file)
     if nameless.any():
         ledger = ledger.with_note("dropped", f"rows of {file.name} without a sample", int(nameless.sum()))
     by_sample = table[~nameless].set_index(first).rename_axis("sample")
@@ -155,8 +161,31 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     return table
 
 
-def _patients(table: pd.DataFrame) -> pd.Series:
-    return patients_of(table, next((name for name in _PATIENT_COLUMNS if name in table), None))
+def _require_plain_ids(table: pd.DataFrame, first: str, file: Path) -> None:
+    """Raise CohortError if a table that is not in UTF-8 has letters beyond ASCII where it matters.
+
+    Ids and outcomes are the same in every encoding; a byte that is no ASCII among them was damaged.
+    """
+    outcome = {name for found in outcome_columns(table.columns).values() for name in (found.status, found.time)}
+    for name in {first, *outcome, *table.columns.intersection(_PATIENT_COLUMNS)}:
+        words = table[name].dropna()
+        foreign = words[~words.map(str.isascii)]
+        if len(foreign):
+            raise CohortError(
+                f"{shown(file)}: is not text in UTF-8, and {len(foreign)} values of its column {name} hold letters "
+                "beyond ASCII; copy it anew, or save it as UTF-8."
+            )
+
+
+def _patients(table: pd.DataFrame) -> tuple[pd.Series, Ledger]:
+    """Return the patient of each sample; where a column contradicts the barcode, the barcode's."""
+    named = patients_of(table, next((name for name in _PATIENT_COLUMNS if name in table), None))
+    # A column may hold the barcodes of samples.
+    named = named.str.extract(TCGA_BARCODE)[0].fillna(named)
+    by_barcode = patients_of(table.iloc[:, :0], None)
+    differing = by_barcode.index[(by_barcode != named) & (by_barcode != by_barcode.index)]
+    what = "samples whose column of patients contradicts their barcode, under the barcode's"
+    return named.mask(table.index.isin(differing), by_barcode), Ledger().with_entry("mapped", what, differing)
 
 
 def _sample_types(table: pd.DataFrame) -> pd.DataFrame:

@@ -77,7 +77,7 @@ def test_what_anndata_wrote_comes_back(tmp_path: Path, kind, options: dict):
     assert cohort.source == "AnnData folder cohort"
     assert "dropped 1: normal or control samples (TCGA-AA-0001-11A)" in told(cohort)
     assert "mapped 4: Ensembl ids, without their version" in told(cohort)
-    assert any("genes are named by column _index (which names most: 4 genes" in line for line in told(cohort))
+    assert any("genes are named by column _index (no other names more: 4 genes" in line for line in told(cohort))
 
 
 def test_a_column_of_var_may_hold_the_symbols_and_counts_of_cells_are_no_entrez_ids(tmp_path: Path):

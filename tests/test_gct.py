@@ -70,7 +70,7 @@ def test_probes_with_symbols_beside_them_are_read_by_the_symbols(tmp_path: Path)
     assert cohort.time.tolist() == [100, 2000, 300]
     assert cohort.event.tolist() == [True, False, True]
     assert cohort.clinical["age"].fillna(-1).tolist() == [50, 60, -1]
-    assert "mapped 3: genes are named by column Description (which names most: 3 genes of the panel; Name: 0)" in told(
+    assert "mapped 3: genes are named by column Description (no other names more: 3 genes of the panel; Name: 0)" in told(
         cohort
     )
     assert "dropped 1: rows without any gene identifier" in told(cohort)
@@ -79,7 +79,7 @@ def test_probes_with_symbols_beside_them_are_read_by_the_symbols(tmp_path: Path)
 def test_versioned_ensembl_ids_with_symbols_beside_them_are_read_by_the_ids(tmp_path: Path):
     cohort = read(folder_of(tmp_path / "cohort", GTEX))
     assert list(cohort.expression.columns) == ["CD44", "ENSG00000223972", "ICAM1"]
-    assert any("genes are named by column Name (which names most: 2 genes" in line for line in told(cohort))
+    assert any("genes are named by column Name (no other names more: 2 genes" in line for line in told(cohort))
 
 
 def test_the_column_of_genes_can_be_stated(tmp_path: Path):
@@ -219,7 +219,7 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, old: str, new: str, m
         (
             "OS_MONTHS\t-666\t-666\t10\t10\t20\t30",
             "OS_MONTHS\t-666\t-666\t10",
-            "metadata 'OS_MONTHS' has 1 of 4 values",
+            "metadata 'OS_MONTHS' has 1 values for 4 samples",
         ),
         ("OS_MONTHS", "OS_STATUS", "metadata 'OS_STATUS' occurs twice"),
         ("OS_MONTHS", "months", r"has no outcome .* add clinical\.tsv"),

@@ -289,7 +289,7 @@ def test_a_time_without_a_unit_is_declared_in_the_settings_of_a_plain_table(tmp_
     for number, days in enumerate(DAYS):
         text = text.replace(f"\t{days}\t", f"\t{number + 12}\t")
     folder = plain(tmp_path / "cohort", matrix(""), text)
-    with pytest.raises(CohortError, match=r"column time: in which unit .* time_unit = \"days\" in cohort\.toml"):
+    with pytest.raises(CohortError, match=r"column time: in which unit .* time_unit = \"days\" .* in cohort\.toml"):
         read_cohort(folder, endpoint="OS")
     with (folder / "cohort.toml").open("a") as file:
         file.write('time_unit = "months"\n')
