@@ -140,7 +140,7 @@ def test_gradients_are_the_derivatives_of_the_stratified_likelihood(version):
     # Each patient's own margin is the coefficient of an indicator.
     likelihood = likelihood_of(np.eye(len(time)), time, EVENT, STRATA)
     first, information = likelihood.derivatives(PREDICTOR)
-    gradient, hessian = gradients(PREDICTOR, None)
+    gradient, hessian = gradients(PREDICTOR)
     np.testing.assert_allclose(gradient, -first, atol=1e-12)
     np.testing.assert_allclose(hessian, np.diag(information), atol=1e-12)
 

@@ -121,7 +121,12 @@ def fit_boosted(
     gradients = None if strata is None else StratifiedGradients.of(time, event, strata)
     # What `xgboost.train` does without callbacks, at less cost a round: the same trees.
     for number in range(rounds):
-        booster.update(labelled, number, gradients)
+        if gradients is None:
+            booster.update(labelled, number)
+        else:
+            margin = booster.predict(labelled, output_margin=True, training=True, validate_features=False)
+            gradient, hessian = gradients(margin)
+            booster.boost(labelled, number, grad=gradient, hess=hessian)
     return FittedBooster(booster, objective, float(_signed_margin(booster, objective, X).mean()))
 
 

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    import xgboost
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -50,8 +45,8 @@ class StratifiedGradients:
         """Sort the patients once, for every round."""
         return cls(tuple(_sorted(np.flatnonzero(strata == number), time, event) for number in np.unique(strata)))
 
-    def __call__(self, margin: NDArray[np.float32], _labelled: xgboost.DMatrix) -> tuple[Floats, Floats]:
-        """Return both derivatives, shape (n_patients,), as xgboost asks for them in each round."""
+    def __call__(self, margin: NDArray[np.float32] | Floats) -> tuple[Floats, Floats]:
+        """Return both derivatives at log relative hazards; every array has shape (n_patients,)."""
         eta = np.asarray(margin, dtype=np.float64)
         gradient, hessian = np.empty_like(eta), np.empty_like(eta)
         for each in self.strata:
