@@ -70,8 +70,9 @@ def test_probes_with_symbols_beside_them_are_read_by_the_symbols(tmp_path: Path)
     assert cohort.time.tolist() == [100, 2000, 300]
     assert cohort.event.tolist() == [True, False, True]
     assert cohort.clinical["age"].fillna(-1).tolist() == [50, 60, -1]
-    assert "mapped 3: genes are named by column Description (no other names more: 3 genes of the panel; Name: 0)" in told(
-        cohort
+    assert (
+        "mapped 3: genes are named by column Description (no other names more: 3 genes of the panel; Name: 0)"
+        in told(cohort)
     )
     assert "dropped 1: rows without any gene identifier" in told(cohort)
 
