@@ -15,6 +15,8 @@ from experiments.cli import main
 from experiments.simulated_study import write_simulated_cohorts
 from training.bundle import write_bundle
 
+#: Lines of the clinical files that are kept, five of them their head.
+PATIENTS = 165
 TABLES = ("figures.csv", "shifts.csv", "calibration.csv", "decision_curve.csv", "case_mix.csv", "recalibration.csv")
 
 
@@ -33,6 +35,9 @@ def study(tmp_path_factory) -> Path:
     )
     for path in folder.iterdir():
         path.write_text(path.read_text(encoding="utf-8").replace("SIM-KIRC-", "NEW-KIRC-"), encoding="utf-8")
+    for name in ("patient", "sample"):
+        path = folder / f"data_clinical_{name}.txt"
+        path.write_text("\n".join(path.read_text(encoding="utf-8").splitlines()[:PATIENTS]) + "\n", encoding="utf-8")
     return folder
 
 

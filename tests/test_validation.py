@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from new_cohorts import named, row, verdict
 
 from experiments.simulation import simulate_cohort
 from features.cohort import Cohort
+from training.bundle import read_bundle
 from training.new_patients import AS_IS, DISTANCE, GENES, RENORMALISED, SCALE
 from training.profiles import Profile
 from training.scoring import score_profiles
@@ -220,3 +222,21 @@ def test_a_handful_of_patients_has_no_figures(model, cohort):
     found = validate(model, cohort.subset(np.arange(8)), n_samples=10)
     assert all(each.metrics == {} for each in found.rows)
     assert verdict(found, "discrimination") == TOO_FEW
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+def test_bundles_of_every_format_can_be_validated_and_what_they_lack_is_not_assessed(version, cohort):
+    locked = read_bundle(Path(__file__).parent / "bundles" / f"format_{version}")
+    found = validate(locked, replace(cohort, cancer_type=locked.cancer_type), n_samples=20)
+    assert row(found, "genes_only").metrics["concordance_harrell"].value > 0
+    if locked.kaplan_meier is None:
+        assert verdict(found, "accuracy") == verdict(found, "patients") == NOT_ASSESSED
+
+
+def test_a_model_of_pooled_cohorts_is_validated_against_the_reference_that_is_named(cohort):
+    pooled = read_bundle(Path(__file__).parent / "bundles" / "format_4")
+    first, second = pooled.reference_names
+    assert validate(pooled.reference_named(first), cohort, n_samples=10).relative_reason is None
+    assert (
+        "trained on scale log2_rsem_1" in validate(pooled.reference_named(second), cohort, n_samples=10).relative_reason
+    )
