@@ -91,6 +91,8 @@ def external_judge(model: PrognosticModel, time: Floats, event: Bools, *, n_samp
         return None
     horizon = min(horizon_days(time, FEWEST_AT_RISK), horizon_day(model.horizon_months_max))
     last = months_within(horizon)
+    if last <= 0:
+        return None
     return Judge(
         time=time,
         event=event,
