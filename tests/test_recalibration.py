@@ -52,7 +52,7 @@ def test_a_doubled_hazard_is_found_by_observed_over_expected(doubled):
     months = found.horizons_months[len(found.horizons_months) // 2]
     assert found.metrics[f"log_observed_expected_{months:g}m"].lower > 0
     assert verdict(doubled, f"calibration at {months:g} months") == "underestimates risk"
-    assert "its risks are not theirs (underestimates risk" in doubled.summary
+    assert "its risks do not fit them (underestimates risk" in doubled.summary
 
 
 def test_the_shift_that_is_offered_is_the_log_of_the_factor(doubled):

@@ -29,7 +29,7 @@ def summary(found: Sequence[Finding]) -> str:
          "Too few events to tell: this cohort neither confirms the model nor speaks against it."),
         (order == BAD, "The model ranks these patients worse than chance: it must not be used on them."),
         (order == OPEN, "The model is not shown to tell these patients apart: it has not earned its use on them."),
-        (bool(wrong), f"{_APART}, but its risks are not theirs ({', '.join(wrong)}): see the offers."),
+        (bool(wrong), f"{_APART}, but its risks do not fit them ({', '.join(wrong)}): see the offers."),
         (right, "The model holds: it tells these patients apart, its risks are right, and better than the average's."),
     )  # fmt: skip
     neither = f"{_APART}; that its risks are right for them is neither shown nor refuted."
