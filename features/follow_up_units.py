@@ -118,4 +118,5 @@ def _check_known(unit: str, basis: Basis, longest: float, where: str, *, fractio
         what = f"{basis} as years, but some times are above {LONGEST_YEARS:.0f}"
     else:
         return
-    raise CohortError(f"{where}: {what}; correct the times, or {_MEND}.")
+    mend = _MEND if basis == "documented" else "the unit that the column's name, or time_unit in cohort.toml, states"
+    raise CohortError(f"{where}: {what}; correct the times, or {mend}.")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, TextIO, cast
 
 import pandas as pd
+import pyarrow as pa
 
 from features.clinical import is_missing_word
 from features.decimal_marks import decimal_mark
@@ -191,13 +192,30 @@ def known_words(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """Read a Parquet table; an index that has a name becomes its first column."""
-    with readable(path):
+    """Read a Parquet table; an index that has a name becomes its first column.
+
+    Raises
+    ------
+    CohortError
+        If the file cannot be read or is not Parquet, or has no columns, or two of one name.
+    """
+    with readable(path), path.open("rb"):
+        # What Arrow says of a file has its whole path, and may have several lines.
         try:
             frame = pd.read_parquet(path)
-        except ValueError as error:  # what Arrow raises where a file is not Parquet
-            raise OSError(f"not Parquet: {error}") from error
-    return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
+        except (pa.ArrowException, ValueError, OSError, KeyError, TypeError) as error:
+            raise CohortError(
+                f"{shown(path)}: cannot be read as Parquet ({type(error).__name__}): it is of another format, or "
+                "damaged; write it anew."
+            ) from error
+    frame = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
+    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    if frame.columns.empty:
+        raise CohortError(f"{shown(path)}: has no columns; write it anew.")
+    if frame.columns.has_duplicates:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise CohortError(f"{shown(path)}: column {twice!r} occurs twice; keep one of them.")
+    return frame
 
 
 def read_typed(path: Path, *, quoting: Quoting = LITERAL) -> pd.DataFrame:
