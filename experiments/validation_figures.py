@@ -184,7 +184,7 @@ def decision_figure(validation: Validation, row: Row) -> Figure:
         axes.fill_between(table["threshold"], table["lower"], table["upper"], color=BLUE, alpha=0.15, linewidth=0)
         highest = max(float(table["treat_all"].max()), float(table["upper"].max()), 0.01)
         axes.set(ylim=(-0.25 * highest, 1.1 * highest), xlim=(0, float(table["threshold"].max())))
-        axes.set(xlabel=f"Risk by {months:g} months from which to treat")
+        axes.set(xlabel=f"Threshold: risk by {months:g} months")
         _open(axes)
     panels[0].set_ylabel("Net benefit per patient")
     panels[-1].legend(loc="upper right", framealpha=0.8, edgecolor="none")

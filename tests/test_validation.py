@@ -85,12 +85,15 @@ def test_no_outcome_enters_a_prediction(flipped, validation):
             np.testing.assert_array_equal(mine, others)
 
 
-def test_predictions_as_they_are_are_the_services(model, cohort, validation):
-    members = cohort.expression.index[:5]
-    profiles = [Profile(name, cohort.expression.loc[name].dropna().to_dict()) for name in members]
+@pytest.mark.parametrize("variant", ["clinical", "genes_only"])
+def test_predictions_as_they_are_are_the_services(model, cohort, validation, variant):
+    complete = cohort.clinical[["age", "sex", "stage", "grade"]].notna().all(axis=1)
+    members = cohort.expression.index[complete if variant == "clinical" else slice(None)][:5]
+    told = {name: cohort.clinical.loc[name].to_dict() if variant == "clinical" else None for name in members}
+    profiles = [Profile(name, cohort.expression.loc[name].dropna().to_dict(), told[name]) for name in members]
     answers = score_profiles(model, profiles, scale=cohort.scale, zscore_reference=None, horizons_months=None)
     served = [answer.linear_predictor for answer in answers]
-    np.testing.assert_allclose(row(validation, "genes_only").linear_predictor[:5], served, rtol=1e-12)
+    np.testing.assert_allclose(row(validation, variant).linear_predictor[:5], served, rtol=1e-12)
 
 
 def test_patients_whom_the_model_was_trained_on_are_left_out(model, small_training, cohort, validation):
