@@ -59,8 +59,6 @@ def validate(
     reference, bundle, pooled = (options.pop(name) for name in ("reference", "bundle", "pooled"))
     if tracked and bundle is not None:
         raise click.UsageError("--track keeps the validation of a registered version: name it with --model.")
-    # A folder is put in place by its name, which `.` has none of.
-    target = None if target is None else target.absolute()
     require_places(target, proposal, overwrite=overwrite)
     locked, cohort = locked_with_cohort(folder, reference, bundle, **options)
     with progress_bars() as progress:

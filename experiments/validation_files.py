@@ -86,6 +86,8 @@ def write_validation(validation: Validation, locked: Locked, target: Path) -> No
     ResultFileError
         If the folder cannot be written.
     """
+    # It is put in place by its name, which `.` has none of.
+    target = target.absolute()
     # One for each process: two may be told to write the same folder.
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:

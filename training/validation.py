@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from features.cohort import DAYS_PER_MONTH, SIMULATED_PREFIX, Cohort
 from features.errors import PrognosisError
-from training.case_mix import case_mix, predictor_mix, typical
+from training.case_mix import Typical, case_mix, predictor_mix, typical
 from training.evaluation import Judge
 from training.external_figures import (
     Predictions,
@@ -90,42 +91,20 @@ def validate(
     """
     require_same_question(model, cohort, cross=cross)
     patients = NewPatients(model, cohort)
-    if not patients.absent.any():
-        raise ValidationError(
-            f"{cohort}: {model.name} was trained on all {len(cohort.time)} patients of this cohort; figures on them "
-            "would be no validation. Name a cohort that it has not seen."
-        )
-    attendance = patients.attendance
-    answered = tuple(patients.answered())
-    told = progress or (lambda *_: None)
-    rows = []
-    for done, each in enumerate(answered, start=1):
-        rows.append(_row(patients, each, n_samples=n_samples, seed=seed))
-        told("rows", done, len(answered))
+    _require_unseen(patients)
+    rows = _rows(patients, n_samples=n_samples, seed=seed, progress=progress)
     shifts, distance = input_shifts(patients), typical(patients)
-    judged = judged_row(rows)
-    evidence = Evidence(
-        judged.metrics,
-        judged.horizons_months,
-        judged.n_events,
-        patients.relative_reason,
-        shifts,
-        distance,
-        n_asked=attendance.n_absent,
-        refused=attendance.refused,
-        renormalised=judged.normalisation != AS_IS,
-    )
     return Validation(
         model=model,
         cohort=_summary(cohort),
         cancer_type=cohort.cancer_type,
-        attendance=attendance,
-        rows=tuple(rows),
+        attendance=patients.attendance,
+        rows=rows,
         shifts=shifts,
         typical=distance,
         case_mix=case_mix(patients),
         relative_reason=patients.relative_reason,
-        findings=findings(evidence),
+        findings=findings(_evidence(patients, judged_row(rows), shifts, distance)),
         seed=seed,
         n_samples=n_samples,
     )
@@ -151,6 +130,38 @@ def require_same_question(model: PrognosticModel, cohort: Cohort, *, cross: bool
             f"{cohort}: {model.name} was trained on {model.cancer_type}, and these patients have "
             f"{cohort.cancer_type}; name a model of their cancer type, or say that another one is meant."
         )
+
+
+def _require_unseen(patients: NewPatients) -> None:
+    if not patients.absent.any():
+        raise ValidationError(
+            f"{patients.cohort}: {patients.model.name} was trained on all {len(patients.absent)} patients of this "
+            "cohort; figures on them would be no validation. Name a cohort that it has not seen."
+        )
+
+
+def _evidence(patients: NewPatients, judged: Row, shifts: pd.DataFrame, distance: Typical | None) -> Evidence:
+    return Evidence(
+        judged.metrics,
+        judged.horizons_months,
+        judged.n_events,
+        patients.relative_reason,
+        shifts,
+        distance,
+        n_asked=patients.attendance.n_absent,
+        refused=patients.attendance.refused,
+        renormalised=judged.normalisation != AS_IS,
+    )
+
+
+def _rows(patients: NewPatients, *, n_samples: int, seed: int, progress: Progress | None) -> tuple[Row, ...]:
+    answered = tuple(patients.answered())
+    rows = []
+    for done, each in enumerate(answered, start=1):
+        rows.append(_row(patients, each, n_samples=n_samples, seed=seed))
+        if progress is not None:
+            progress("rows", done, len(answered))
+    return tuple(rows)
 
 
 def _row(patients: NewPatients, answered: Answered, *, n_samples: int, seed: int) -> Row:
