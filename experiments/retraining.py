@@ -20,7 +20,7 @@ from experiments.promotion_entries import RETRAIN, evidence
 from experiments.rivals import Standing, standing_of
 from experiments.runner import overridden, provenance_of, train_cohort
 from experiments.tracking import TrackedModel, answering, client_of, exists, record_of
-from experiments.trainings import Unfinished, definition_of, register, under_way
+from experiments.trainings import Unfinished, definition_of, register, require_writable, under_way
 from experiments.transfer import Reference
 from features.cohort import Cohort
 from features.panel import PANELS, Panel
@@ -109,8 +109,11 @@ def retrain(cohort: Cohort, asked: Asked, *, settings: Settings, progress: Progr
     ------
     RivalError, TransferError, BundleError
         If there is nothing to compare with where something was named or stands.
+    AuditError
+        If the record cannot be written or is not whole; before anything is trained.
     """
     started = time.time()
+    require_record(settings)
     name = f"{cohort.cancer_type}-{cohort.endpoint}"
     standing = standing_of(name, settings, asked.rival)
     definition, panel = definition_to_train(cohort, asked.choices, standing)
@@ -137,6 +140,13 @@ def retrain(cohort: Cohort, asked: Asked, *, settings: Settings, progress: Progr
             contest,
             register(result, unfinished, settings=settings, started=started, contest=contest),
         )
+
+
+def require_record(settings: Settings) -> None:
+    """Refuse to train where the look could not be written down."""
+    require_writable(settings.home)
+    with record_of(settings).held():
+        pass
 
 
 def definition_to_train(cohort: Cohort, choices: Choices, standing: Standing) -> tuple[Definition, Panel | None]:

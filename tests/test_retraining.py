@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from experiments.audit_log import Entry
+from experiments.audit_log import AuditError, Entry
 from experiments.choices import Choices
 from experiments.cli import main
 from experiments.promotion import history, verify
@@ -28,7 +28,7 @@ from experiments.retraining import Asked, Retrained, retrain
 from experiments.rivals import RivalError
 from experiments.simulated_study import write_simulated_cohorts
 from experiments.simulation import simulate_cohort
-from experiments.tracking import list_models
+from experiments.tracking import list_models, record_of
 from experiments.trainings import UNFINISHED
 from experiments.transfer import Reference
 from features.cohort import Cohort
@@ -319,6 +319,13 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return made[name]
 
     return folder
+
+
+def test_a_record_that_was_changed_is_found_before_anything_is_trained(site: Site, strangers: Cohort):
+    record_of(site.settings).path.write_text('{"changed":true}\n', encoding="utf-8")
+    with pytest.raises(AuditError, match="nothing is written after it"):
+        site.retrain(strangers)
+    assert not (site.store.folder / UNFINISHED).exists()
 
 
 def test_several_cohorts_of_one_type_must_be_pooled_or_chosen_among(site: Site, folders: Callable[[str], Path]):
