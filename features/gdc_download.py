@@ -15,10 +15,11 @@ Where the layouts come from: docs.gdc.cancer.gov (mRNA analysis pipeline; downlo
 portal's release notes, by which the sample type gave way to tissue type and tumour descriptor); what the GDC told the
 users of TCGAbiolinks in 2025 (last follow-ups moved to the follow-up table: the latest counts); and files on GitHub:
 clinical tables of three generations of headers (``submitter_id`` and ``--``, ``case_submitter_id`` and ``'--``,
-``cases.submitter_id``), follow-up tables with ``follow_ups.days_to_follow_up``, the folders of gdc-client with their
-``logs``, and rows of sample sheets of 2020 to 2025 and of manifests. The rows ``N_…`` and ``_PAR_Y`` of the counts and
-``sex_at_birth`` are known from code that reads them, a follow-up table whose headers have no prefix from nothing but
-the clinical tables of its time.
+``cases.submitter_id``; of the last the whole headers of 2025, with rows of a "Prior primary" that is no primary
+disease), follow-up tables with ``follow_ups.days_to_follow_up`` beside ``molecular_tests.…`` and
+``other_clinical_attributes.…``, the folders of gdc-client with their ``logs``, and rows of sample sheets of 2020 to
+2025 and of manifests. The rows ``N_…`` and ``_PAR_Y`` of the counts and ``sex_at_birth`` are known from code that reads
+them, a follow-up table whose headers have no prefix from nothing but the clinical tables of its time.
 """
 
 from __future__ import annotations
@@ -95,10 +96,9 @@ class GdcDownloadReader:
         files = sorted(_files(folder))
         sheets = [file for file in files if _SHEET.fullmatch(file.name)]
         if not sheets:
-            raise CohortError(
-                f"{source}: has no sample sheet, without which no file has a patient; add gdc_sample_sheet.….tsv "
-                "(in the portal: Cart, Sample Sheet)."
-            )
+            packed = [file.name for file in files if _SHEET.match(file.name)]
+            mend = f"unpack {packed[0]}" if packed else "add gdc_sample_sheet.….tsv (in the portal: Cart, Sample Sheet)"
+            raise CohortError(f"{source}: has no sample sheet, without which no file has a patient; {mend}.")
         code, sheet = cancer_type_of(read_sample_sheets(sheets, _counts(files)), declared.cancer_type, source)
         patients, read = read_patients(_tables(files, "clinical", source), _tables(files, "follow_up", source), source)
         chosen, dropped = _chosen(sheet, patients, source)

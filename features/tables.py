@@ -298,7 +298,16 @@ def read_csv(
     """
     form = (first or head(path, encoding)).form
     with readable(path):
-        return pd.read_csv(source or path, low_memory=False, encoding=encoding, **form, **options)
+        try:
+            return pd.read_csv(source or path, low_memory=False, encoding=encoding, **form, **options)
+        except (UnicodeError, pd.errors.ParserError, pd.errors.EmptyDataError):
+            raise
+        except ValueError as error:
+            # Of columns that are asked for, pandas says so where rows are wider than the header.
+            raise CohortError(
+                f"{shown(path)}: is not a table (its rows have other fields than its header); every row needs as many "
+                "fields as the header."
+            ) from error
 
 
 def read_in_pieces(

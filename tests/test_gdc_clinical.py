@@ -101,6 +101,38 @@ def test_the_primary_diagnosis_is_read_and_all_are_followed(tmp_path: Path):
     assert entry(ledger, "beside a patient's primary") == ("dropped", 1, ())
 
 
+def test_the_portal_s_tables_of_2025_are_read_for_the_tumour_that_was_sequenced(tmp_path: Path):
+    # Columns and kinds of rows as in downloads that stand on GitHub; patients and values are invented.
+    clinical = ["cases.index_date", "cases.lost_to_followup", "cases.submitter_id", "demographic.age_at_index"]
+    clinical += ["demographic.days_to_death", "demographic.gender", "demographic.vital_status"]
+    clinical += ["diagnoses.age_at_diagnosis", "diagnoses.ajcc_pathologic_stage", "diagnoses.classification_of_tumor"]
+    clinical += ["diagnoses.days_to_diagnosis", "diagnoses.days_to_last_follow_up"]
+    clinical += ["diagnoses.diagnosis_is_primary_disease", "treatments.treatment_type"]
+    case = ["Diagnosis", "No", patient(1), "53", "'--", "female", "Alive"]
+    rows = [
+        [*case, "18798", "'--", "Prior primary", "-715", "'--", "false", "Surgery, NOS"],
+        [*case, "19513", "Stage II", "primary", "0", "5423.0", "true", "Radiation, External Beam"],
+        [*case, "19513", "Stage II", "primary", "0", "5423.0", "true", "I-131 Radiation Therapy"],
+    ]
+    visits = ["project.project_id", "cases.submitter_id", "follow_ups.days_to_follow_up"]
+    visits += ["follow_ups.timepoint_category", "molecular_tests.days_to_test", "other_clinical_attributes.weight"]
+    seen = [
+        ["5600", "Last Contact", "'--", "'--"],
+        ["'--", "Preoperative", "'--", "'--"],
+        ["'--", "'--", "9999", "75.0"],
+    ]
+    for name, table in (
+        ("clinical.tsv", [clinical, *rows]),
+        ("follow_up.tsv", [visits, *(["TCGA-THCA", patient(1), *row] for row in seen)]),
+    ):
+        (tmp_path / name).write_text("".join("\t".join(row) + "\n" for row in table))
+    patients, ledger = read_patients([tmp_path / "clinical.tsv"], [tmp_path / "follow_up.tsv"], "the test")
+    assert survival(patients) == {1: ("Alive", "5600")}
+    wanted = ["age", "sex", "ajcc_pathologic_stage", "days_to_diagnosis"]
+    assert patients.loc[patient(1), wanted].tolist() == ["53.4237", "female", "Stage II", "0"]
+    assert entry(ledger, "beside a patient's primary") == ("dropped", 1, ())
+
+
 def test_primary_diagnoses_that_differ_leave_the_covariate_unknown(tmp_path: Path):
     one, other = case(1, last=5, stage="Stage I", treatments=1), case(1, last=5, stage="Stage IV", treatments=1)
     patients, ledger = written(tmp_path, [*one, *other, *case(2, last=5, stage="Stage II")])

@@ -107,6 +107,9 @@ ANY_TABLE: dict[str, Text] = {
     "the header in capitals": rows(lambda table: [[name.upper() for name in table[0]], *table[1:]]),
     "a row cut to its half": rows(lambda table: [*table[:-2], table[-2][: len(table[-2]) // 2], table[-1]]),
     "the last row cut to its half": rows(lambda table: [*table[:-1], table[-1][: len(table[-1]) // 2]]),
+    "a divider of the header gone": rows(
+        lambda table: [[table[0][0], table[0][1] + table[0][2], *table[0][3:]], *table[1:]]
+    ),
     "a field more in a row": rows(lambda table: [*table[:2], [*table[2], "7"], *table[3:]]),
     "a blank row in the middle": rows(lambda table: [*table[:3], [""], *table[3:]]),
     "a row without its id": rows(lambda table: [*table[:2], ["", *table[2][1:]], *table[3:]]),
