@@ -27,6 +27,11 @@ _FIGURE, _LETTER = 100, 8
 
 _CONCORDANCE = ("concordance_harrell", "concordance_harrell_lower", "concordance_harrell_upper")
 _JUDGED = (GAIN, GENES_GAIN, "integrated_brier_ratio", "calibration_slope")
+#: Challenger − champion, of a retraining: both definitions refitted, and the champion as it is.
+_AGAINST = (
+    "concordance_harrell_minus_champion",
+    *(f"concordance_harrell_minus_locked_champion{end}" for end in ("", "_lower", "_upper")),
+)
 
 
 @dataclass(frozen=True)
@@ -102,12 +107,12 @@ VIEWS = (
     View(
         "versions",
         "Versions",
-        "trainings alone: each one's figures and verdict, and the data, definition and code that it was made from",
+        "trainings alone: each one's figures and verdict, its difference from the champion, and what it was made from",
         "tags.role = 'training'",
         "attributes.start_time",
         (
-            *_metrics(*_CONCORDANCE, "n_patients", "n_events", "random_signature_percentile"),
-            *_tags("gate", "definition", "data_digest", "definition_digest", "code_version"),
+            *_metrics(*_CONCORDANCE, *_AGAINST, "challengers_tried", "n_patients", "n_events"),
+            *_tags("gate", "compared_with", "definition", "data_digest", "definition_digest", "code_version"),
         ),
     ),
 )

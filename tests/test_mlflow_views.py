@@ -11,12 +11,16 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from service_process import free_port, wait_for
 
+from experiments.contests import Contest
 from experiments.mlflow_pages import start_pages
 from experiments.mlflow_views import MODEL_CARD, NOTE, PICTURES, SAVED_VIEW, VIEWS, experiment_tags, view_path
 from experiments.supervisor import Supervisor, answers
 from experiments.tracking import TrackedModel, client_of, experiment_of, track
 from serving.settings import Settings
 from training.bundle import write_bundle
+from training.challenge import Challenge
+from training.estimate import Estimate
+from training.paired_comparison import CONCORDANCE, Comparison, Difference
 
 if TYPE_CHECKING:
     from conftest import ModelStore
@@ -24,6 +28,14 @@ if TYPE_CHECKING:
     from training.results import TrainingResult
 
 PATIENCE = 60_000.0
+_SAME = Estimate(0.0, -0.1, 0.1)
+_COMPARED = Comparison(50, 20, {CONCORDANCE: Difference(_SAME, _SAME, _SAME)})
+CHALLENGE = Challenge(_COMPARED, _COMPARED, same=False, changed={}, share_held=0.0)
+#: What a training that was compared with nothing does not say, or one that was given no name.
+OF_RETRAININGS = {
+    *(f"metrics.`{name}`" for name in Contest(challenge=CHALLENGE, tried=1).metrics()),
+    *(f"tags.`{name}`" for name in ("compared_with", "definition", "training")),
+}
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +109,7 @@ def test_a_view_opens_with_its_runs_and_its_columns_in_their_order(
     expect(page.locator("[col-id='metrics.`concordance_harrell`']").first).to_be_visible(timeout=PATIENCE)
     shown = [column for column in columns(page) if column in view.columns]
     assert shown == [column for column in view.columns if column in known]
-    assert set(view.columns) - known <= {"tags.`definition`", "tags.`training`"}
+    assert set(view.columns) - known <= OF_RETRAININGS
     expect(page.get_by_text(f"{len(runs(installation, experiment, view.runs))} matching run")).to_be_visible()
     expect(page.get_by_test_id("saved-views-trigger")).to_have_text(view.name)
 
