@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from features.panel import Panel
 from features.persons import own_identifiers
 from training.checkpoints import Checkpoints
 from training.definition import DefinitionError
@@ -120,14 +121,16 @@ def _definitions(
     except DefinitionError as error:
         return {}, False, str(error)
     changed = changes(old, new)
-    same_panel = (champion.panel.genes, champion.panel.interactions) == (
-        result.model.panel.genes,
-        result.model.panel.interactions,
-    )
+    before, after = champion.panel, result.model.panel
+    same_panel = (before.genes, before.interactions) == (after.genes, after.interactions)
     if not same_panel and "features.panel" not in changed:
-        changed["features.panel"] = (f"{len(champion.panel.genes)} genes", f"{len(result.model.panel.genes)} genes")
+        changed["features.panel"] = (_panel_in_words(before), _panel_in_words(after))
     same = same_panel and same_procedure(old, new)
     return changed, same, SAME if same else ""
+
+
+def _panel_in_words(panel: Panel) -> str:
+    return f"{len(panel.genes)} genes, {len(panel.interactions)} interactions"
 
 
 def _against_locked(
@@ -137,7 +140,7 @@ def _against_locked(
     n_patients, n_events = int(members.sum()), int(judge.event[members].sum())
     reason = _why_not(locked, n_events, minimum_events)
     if reason:
-        return Comparison(n_patients, n_events, reason=reason, note=locked.note)
+        return Comparison(n_patients, n_events, reason=reason, note=_note(locked))
     repeats = len(judge.folds)
     survival = locked.survival
     champion = Predictions(
@@ -146,7 +149,14 @@ def _against_locked(
         locked.until_days,
     )
     both = (of_patients(each, members) for each in (champion, challenger))
-    return Comparison(n_patients, n_events, compared(judge.among(members), *both), note=locked.note)
+    return Comparison(n_patients, n_events, compared(judge.among(members), *both), note=_note(locked))
+
+
+def _note(locked: LockedPredictions) -> str:
+    """Say what a reader must know of the champion's answers, and how many patients got none."""
+    refused, absent = int((locked.absent & ~locked.answered).sum()), int(locked.absent.sum())
+    told = f"the champion refuses {refused} of the {absent} patients that it has not learned from" if refused else ""
+    return "; ".join(part for part in (locked.note, told) if part)
 
 
 def _why_not(locked: LockedPredictions, n_events: int, minimum_events: int) -> str:
