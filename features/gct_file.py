@@ -31,7 +31,7 @@ from features.errors import CohortError
 from features.ledger import Ledger
 from features.matrices import read_matrix
 from features.tables import LITERAL, Head, known_words, opened, readable, refuse_pointer, shown
-from features.whole_files import matrix_ledger
+from features.whole_files import matrix_ledger, require_text
 
 #: What stands for "not known" in the files of the Connectivity Map.
 NOT_KNOWN = "-666"
@@ -77,6 +77,7 @@ class GctFile:
             If a line is cut short, or a field occurs twice.
         """
         found: dict[str, list[str]] = {}
+        require_text("\n".join(self.sample_rows), self.path)
         for line in self.sample_rows:
             name, *words = line.split(self.head.divider)
             words, further = words[self.n_labels - 1 :][: self.n_samples], words[self.n_labels - 1 + self.n_samples :]

@@ -32,12 +32,13 @@ from features.clinical_table import (
 )
 from features.cohort_settings import SETTINGS_FILE, Settings, cancer_type_of, read_settings, said
 from features.errors import CohortError
+from features.gene_rows import panel_resolver
 from features.ledger import Ledger
 from features.matrices import check_widths, numeric, read_matrix
 from features.outcomes import outcome_columns
 from features.profiles import Declared, Profile, choose
 from features.tables import QUOTED, head, known_words, read_parquet, read_typed, shown
-from features.whole_files import matrix_ledger
+from features.whole_files import matrix_ledger, require_text
 
 _EXPRESSION_WORDS = ("expression", "expr", "rna", "tpm", "rsem", "genes", "zscore")
 
@@ -147,6 +148,8 @@ def _one_table(path: Path, settings: Settings) -> tuple[pd.DataFrame, pd.DataFra
     if missing:
         raise CohortError(f"{shown(path)}: has no column {missing[0]!r}, which {SETTINGS_FILE} names as clinical.")
     clinical = [name for name in table.columns if _is_clinical(name, table, settings)]
+    require_text("\n".join([*table.columns, *table.index]), path)
+    _require_numbers_of_genes(table, clinical, settings, path)
     genes = table.columns.difference(clinical, sort=False)
     if genes.empty:
         raise CohortError(
@@ -158,6 +161,20 @@ def _one_table(path: Path, settings: Settings) -> tuple[pd.DataFrame, pd.DataFra
     guessed = Ledger().with_entry("guessed", "columns of numbers read as genes, all others as clinical", genes)
     entries = (*nameless.entries, *commas.entries, *guessed.entries, *unique.entries)
     return patients, expression, Ledger(entries)
+
+
+def _require_numbers_of_genes(table: pd.DataFrame, clinical: list[str], settings: Settings, path: Path) -> None:
+    """Refuse a few words among the numbers of a gene of the panel: they would make it a clinical column.
+
+    Raises
+    ------
+    CohortError
+        If there is one that the settings do not name as clinical; names the first word.
+    """
+    genes = panel_resolver().resolve(name for name in clinical if name not in settings.clinical_columns).symbols
+    # A receptor's status bears its gene's name too, and is words throughout.
+    spoiled = [name for name in genes if pd.to_numeric(table[name].dropna(), errors="coerce").notna().mean() > 0.5]
+    numeric(table[spoiled], path)
 
 
 def _is_clinical(name: str, table: pd.DataFrame, settings: Settings) -> bool:

@@ -146,3 +146,19 @@ def test_a_word_among_the_values_is_an_error(tmp_path: Path):
     table.loc["p2", "CD44"] = "low"
     with pytest.raises(CohortError, match=r"column 'CD44' holds 1 words \(first: 'low'\)"):
         read_cohort(write(tmp_path, {"expression.csv": table, "clinical.csv": CLINICAL}), endpoint="OS")
+
+
+def test_a_word_among_a_panel_gene_s_values_does_not_make_the_gene_a_clinical_column(tmp_path: Path):
+    table = CLINICAL.join(EXPRESSION.astype(object))
+    table.loc["p2", "CD44"] = "low"
+    folder = write(tmp_path, {"all.csv": table})
+    with pytest.raises(CohortError, match=r"all\.csv: expression must be numbers, but column 'CD44' holds 1 words"):
+        read_cohort(folder, endpoint="OS")
+    cohort = read_cohort(write(tmp_path, {}, SETTINGS + 'clinical_columns = ["CD44"]\n'), endpoint="OS")
+    assert list(cohort.expression.columns) == ["CXCL12", "TP53"]
+
+
+def test_a_receptor_s_status_under_its_gene_s_name_is_clinical(tmp_path: Path):
+    table = CLINICAL.join(EXPRESSION).assign(HER2=["positive", "negative", None])
+    cohort = read_cohort(write(tmp_path, {"all.csv": table}), endpoint="OS")
+    assert cohort.clinical["her2"].fillna("-").tolist() == ["positive", "negative", "-"]
