@@ -67,7 +67,8 @@ def _comparison(retrained: Retrained) -> Iterator[str]:
         yield CONDITIONAL
     for kind, each in both.items():
         if each.reason or each.note:
-            yield f"{kind}: {each.reason or each.note} ({each.n_patients} patients, {each.n_events} events)"
+            whom = f"{each.n_patients} patients, {each.n_events} events"
+            yield f"{kind}, {retrained.standing.rival}: {each.reason or each.note} ({whom})"
     yield f"{challenge.share_held:.0%} of that version's training patients are in this cohort"
 
 

@@ -131,7 +131,7 @@ def retrain(cohort: Cohort, asked: Asked, *, settings: Settings, progress: Progr
         )
         challenge = _challenge(result, standing, unfinished, workers=workers, progress=progress)
         result = judged_beside(result, standing, challenge)
-        contest = _counted(result, standing, challenge, asked, unfinished, settings)
+        contest = _counted(result, standing, challenge, asked=asked, unfinished=unfinished, settings=settings)
         if asked.dry_run:
             return Retrained(result, standing, contest, None)
         return Retrained(
@@ -194,10 +194,11 @@ def _challenge(
     return challenged(result, standing.rival.model, workers=workers, progress=progress, checkpoints=checkpoints)
 
 
-def _counted(  # noqa: PLR0917
+def _counted(
     result: TrainingResult,
     standing: Standing,
     challenge: Challenge | None,
+    *,
     asked: Asked,
     unfinished: Unfinished,
     settings: Settings,

@@ -227,7 +227,7 @@ def test_a_champion_is_not_judged_on_its_own_patients(site: Site, known: Cohort)
     came = site.retrain(known, dry_run=True)
     challenge = came.contest.challenge
     assert (challenge.locked.n_patients, challenge.locked.differences) == (0, {})
-    assert challenge.locked.reason == "the champion has learned from all of these patients"
+    assert challenge.locked.reason == "it has learned from all of these patients"
     assert challenge.share_held == 1.0
     # One definition on the same patients: equal by construction, and what could not be assessed is said in its figure.
     verdict, figure = clauses(came)[BY_DEFINITION]

@@ -23,7 +23,7 @@ from training.tasks import Progress
 from training.trainer import headline_name
 from training.training_patients import absent_from
 
-SAME = "the definition is the champion's: refitted on these patients it is the challenger itself, with no difference"
+SAME = "both definitions are one: refitted on these patients it is the challenger itself, with no difference"
 
 
 @dataclass(frozen=True)
@@ -155,15 +155,15 @@ def _against_locked(
 def _note(locked: LockedPredictions) -> str:
     """Say what a reader must know of the champion's answers, and how many patients got none."""
     refused, absent = int((locked.absent & ~locked.answered).sum()), int(locked.absent.sum())
-    told = f"the champion refuses {refused} of the {absent} patients that it has not learned from" if refused else ""
+    told = f"it refuses {refused} of the {absent} patients that it has not learned from" if refused else ""
     return "; ".join(part for part in (locked.note, told) if part)
 
 
 def _why_not(locked: LockedPredictions, n_events: int, minimum_events: int) -> str:
     if not locked.absent.any():
-        return "the champion has learned from all of these patients"
+        return "it has learned from all of these patients"
     if not (locked.absent & locked.answered).any():
-        return "the champion refuses all patients that it has not learned from"
+        return "it refuses all patients that it has not learned from"
     return f"at least {minimum_events} events are needed" if n_events < minimum_events else ""
 
 
