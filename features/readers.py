@@ -19,7 +19,8 @@ from features.gdc_download import GdcDownloadReader
 from features.installed_readers import InstalledReader, installed_reader, installed_readers
 from features.plain_table import PlainTableReader
 from features.profiles import Declared
-from features.tables import readable, refuse_broken_links, shown
+from features.tables import readable, shown
+from features.whole_files import refuse_broken_links
 from features.xena import XenaReader
 
 logger = logging.getLogger(__name__)

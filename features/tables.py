@@ -77,14 +77,6 @@ def shown(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-def refuse_broken_links(folder: Path) -> None:
-    """Raise CohortError if a folder cannot be listed, or a link in it leads nowhere: its file would not be missed."""
-    with readable(folder):
-        broken = sorted(file for file in folder.iterdir() if file.is_symlink() and not file.exists())
-    if broken:
-        raise CohortError(f"{shown(broken[0])}: is a link that leads nowhere; put the file in its place, or remove it.")
-
-
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
     """Turn whatever is wrong with a file into a CohortError that names it."""
@@ -153,22 +145,6 @@ def decimal_commas(path: Path, *, quoting: Quoting = LITERAL, first: Head | None
         tried = islice(lines, first.n_until_rows, first.n_until_rows + _ROWS_TRIED)
         rows = csv.reader(tried, delimiter=first.divider, quoting=quoting)
         return decimal_mark((row[1:] for row in rows), shown(path)) == ","
-
-
-def text_encoding(path: Path) -> str:
-    """Return the encoding of a clinical table: UTF-8, or Latin-1 where it cannot be that.
-
-    Notes
-    -----
-    UCSC's phenotypes of Toil are in Latin-1, in which any file can be read: ids and codes are the same in both.
-    """
-    with readable(path), bytes_of(path) as file:
-        content = file.read()
-    try:
-        content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8-sig"
 
 
 def read_strings(path: Path, *, quoting: Quoting = LITERAL, encoding: str = "utf-8-sig") -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Whether a text table is whole: rows as wide as its header, an end to its last line, and no bytes that are no text."""
+"""Whether files are whole: rows as wide as the header, an end to the last line, only text, and no link to nowhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from features.errors import CohortError
 from features.ledger import Ledger
-from features.tables import LITERAL, Head, Quoting, decimal_commas, head, opened, readable, shown
+from features.tables import LITERAL, Head, Quoting, bytes_of, decimal_commas, head, opened, readable, shown
 
 #: What the ledger says of a file that may have been cut within its last value.
 _NO_END = "files whose last line has no end: if one was cut, its last value is short"
@@ -82,3 +82,27 @@ def _has_end(path: Path) -> bool:
         file.seek(0, 2)
         file.seek(max(file.tell() - 1, 0))
         return file.read(1) in {b"\n", b"\r"}
+
+
+def text_encoding(path: Path) -> str:
+    """Return the encoding of a clinical table: UTF-8, or Latin-1 where it cannot be that.
+
+    Notes
+    -----
+    UCSC's phenotypes of Toil are in Latin-1, in which any file can be read: ids and codes are the same in both.
+    """
+    with readable(path), bytes_of(path) as file:
+        content = file.read()
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8-sig"
+
+
+def refuse_broken_links(folder: Path) -> None:
+    """Raise CohortError if a folder cannot be listed, or a link in it leads nowhere: its file would not be missed."""
+    with readable(folder):
+        broken = sorted(file for file in folder.iterdir() if file.is_symlink() and not file.exists())
+    if broken:
+        raise CohortError(f"{shown(broken[0])}: is a link that leads nowhere; put the file in its place, or remove it.")

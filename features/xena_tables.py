@@ -30,8 +30,8 @@ from features.ledger import Ledger
 from features.outcomes import outcome_columns
 from features.sample_tables import by_patient, patients_of
 from features.samples import TCGA_BARCODE
-from features.tables import read_strings, shown, text_encoding
-from features.whole_files import whole_ledger
+from features.tables import read_strings, shown
+from features.whole_files import text_encoding, whole_ledger
 from features.xena_types import only_of_type, tells_types_apart
 
 #: The hubs' own names of tables of survival, of which the unit of times is documented.
