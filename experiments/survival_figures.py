@@ -21,7 +21,7 @@ from experiments.figure_style import (
     month_ticks,
     survival_words,
 )
-from features.cohort import Cohort, days_to_months, months_to_days
+from features.cohort import days_to_months, months_to_days
 from training.kaplan_meier import at_risk, kaplan_meier
 from training.results import Evaluation, TrainingResult
 
@@ -61,18 +61,19 @@ def kaplan_meier_by_risk_group(result: TrainingResult, evaluation: Evaluation) -
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[6, 1])
     groups = {name: members for name, members in risk_groups(evaluation.linear_predictor).items() if members.any()}
     for name, members in groups.items():
-        _draw_curve(axes, cohort.time[members], cohort.event[members], name)
+        draw_curve(axes, cohort.time[members], cohort.event[members], name)
     limit = float(days_to_months(result.grid_days[-1:])[0])
     axes.set(xlim=(0, limit), ylim=(0, 1.02), ylabel=survival_words(cohort))
     axes.legend(loc="lower left", framealpha=0.8, edgecolor="none", title="Predicted risk, out of fold")
     axes.tick_params(labelbottom=False)
-    _draw_numbers_at_risk(below, cohort, groups, limit)
+    write_at_risk(below, {name: cohort.time[members] for name, members in groups.items()}, limit)
     subject = learner_words(evaluation.name)
     finish(figure, axes, result, title="Survival by predicted risk", subject=subject, caption=CAPTION)
     return figure
 
 
-def _draw_curve(axes: Axes, time: Floats, event: NDArray[np.bool_], name: str) -> None:
+def draw_curve(axes: Axes, time: Floats, event: NDArray[np.bool_], name: str) -> None:
+    """Draw the Kaplan–Meier curve of a group of `RISK_GROUPS`, follow-up in days, with its band."""
     curve, colour = kaplan_meier(time, event), RISK_GROUPS[name]
     months = days_to_months(np.concatenate([[0.0], curve.days]))
     survival, lower, upper = (
@@ -83,14 +84,14 @@ def _draw_curve(axes: Axes, time: Floats, event: NDArray[np.bool_], name: str) -
     axes.fill_between(months, lower, upper, step="post", color=colour, alpha=0.15, linewidth=0)
 
 
-def _draw_numbers_at_risk(axes: Axes, cohort: Cohort, groups: Mapping[str, NDArray[np.bool_]], limit: float) -> None:
-    """Write a row per group, its numbers under the ticks of the picture above."""
+def write_at_risk(axes: Axes, times: Mapping[str, Floats], limit: float) -> None:
+    """Write a row a group, from its follow-up in days, its numbers under the ticks of the picture above."""
     months = month_ticks(limit)
-    for row, (name, members) in enumerate(groups.items()):
-        for month, count in zip(months, at_risk(cohort.time[members], months_to_days(months)), strict=True):
+    for row, (name, time) in enumerate(times.items()):
+        for month, count in zip(months, at_risk(time, months_to_days(months)), strict=True):
             axes.text(month, row, str(count), ha="center", va="center", color=RISK_GROUPS[name], fontsize=SMALL)
-    axes.set(xticks=months, ylim=(len(groups) - 0.4, -0.6), xlabel="Months from diagnosis")
-    axes.set_yticks(range(len(groups)), list(groups), fontsize=SMALL)
+    axes.set(xticks=months, ylim=(len(times) - 0.4, -0.6), xlabel="Months from diagnosis")
+    axes.set_yticks(range(len(times)), list(times), fontsize=SMALL)
     axes.set_title("Patients at risk", loc="left", fontsize=SMALL, color=INK)
     axes.tick_params(left=False)
     axes.tick_params(axis="y", pad=16)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,14 +20,12 @@ from experiments.figure_style import (
     VERMILLION,
     WIDTH,
     interval_words,
-    month_ticks,
 )
-from experiments.survival_figures import RISK_GROUPS
+from experiments.survival_figures import RISK_GROUPS, draw_curve, write_at_risk
 from experiments.validation_shift_figures import predictor_figure, shift_figure
 from experiments.validation_tables import LABELS
-from features.cohort import days_to_months, months_to_days
+from features.cohort import days_to_months
 from training.estimate import Estimate
-from training.kaplan_meier import at_risk, kaplan_meier
 from training.scores import risk_percentile
 from training.validation import Row, Validation
 
@@ -102,13 +100,13 @@ def survival_figure(validation: Validation, row: Row) -> Figure:
     thirds = np.minimum((risk_percentile(reference, row.linear_predictor) * 3 / 100).astype(np.int64), 2)
     groups = {name: thirds == third for third, name in enumerate(RISK_GROUPS) if (thirds == third).any()}
     for name, members in groups.items():
-        _draw_curve(axes, row.time[members], row.event[members], name)
+        draw_curve(axes, row.time[members], row.event[members], name)
     limit = min(validation.model.horizon_months_max, float(days_to_months(row.time).max()))
     axes.set(xlim=(0, limit), ylim=(0, 1.02), ylabel="Kaplan–Meier, new patients")
     axes.legend(loc="lower left", framealpha=0.8, edgecolor="none", title="Risk by the reference's thirds")
     axes.tick_params(labelbottom=False)
     _open(axes)
-    _write_at_risk(below, {name: row.time[members] for name, members in groups.items()}, limit)
+    write_at_risk(below, {name: row.time[members] for name, members in groups.items()}, limit)
     caption = (
         "Groups: the thirds of the reference cohort's out-of-fold linear predictor, frozen in the bundle; new patients "
         "need not fall into them evenly. Bands: pointwise 95 % intervals (Greenwood, log–log)."
@@ -116,29 +114,6 @@ def survival_figure(validation: Validation, row: Row) -> Figure:
     frame(figure, title="Survival by predicted risk", subtitle=whose(validation, row), caption=caption,
           simulated=validation.model.simulated)  # fmt: skip
     return figure
-
-
-def _draw_curve(axes: Axes, time: Floats, event: Bools, name: str) -> None:
-    curve, colour = kaplan_meier(time, event), RISK_GROUPS[name]
-    months = days_to_months(np.concatenate([[0.0], curve.days]))
-    survival, lower, upper = (np.concatenate([[1.0], each]) for each in (curve.survival, curve.lower, curve.upper))
-    label = f"{name} ({int(event.sum())} of {len(time)} with event)"
-    axes.step(months, survival, where="post", color=colour, label=label)
-    axes.fill_between(months, lower, upper, step="post", color=colour, alpha=0.15, linewidth=0)
-
-
-def _write_at_risk(axes: Axes, times: Mapping[str, Floats], limit: float) -> None:
-    """Write a row a group, its numbers under the ticks of the picture above."""
-    months = month_ticks(limit)
-    for row, (name, time) in enumerate(times.items()):
-        for month, count in zip(months, at_risk(time, months_to_days(months)), strict=True):
-            axes.text(month, row, str(count), ha="center", va="center", color=RISK_GROUPS[name], fontsize=SMALL)
-    axes.set(xticks=months, ylim=(len(times) - 0.4, -0.6), xlabel="Months from diagnosis")
-    axes.set_yticks(range(len(times)), list(times), fontsize=SMALL)
-    axes.set_title("Patients at risk", loc="left", fontsize=SMALL, color=INK)
-    axes.tick_params(left=False)
-    axes.tick_params(axis="y", pad=16)
-    axes.spines[:].set_visible(False)
 
 
 def calibration_figure(validation: Validation, row: Row) -> Figure:
