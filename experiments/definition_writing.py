@@ -75,9 +75,7 @@ def write_definition(text: str, path: Path, *, overwrite: bool) -> None:
                 # Fails where the file is there, even since a moment ago.
                 os.link(unfinished, path)
     except FileExistsError:
-        raise DefinitionFileError(
-            f"{path}: is there already; name another file, or say --overwrite."
-        ) from None
+        raise DefinitionFileError(f"{path}: is there already; name another file, or say --overwrite.") from None
     except OSError as error:
         raise DefinitionFileError(f"{path}: cannot be written ({error.strerror}); name another file.") from error
 
