@@ -157,7 +157,7 @@ def test_samples_of_one_patient_with_different_outcomes_are_named(tmp_path: Path
     what = (
         "patients whose samples have different outcomes (kept: that of the first barcode that has both status and time)"
     )
-    assert f"kept 1: {what} (TCGA-AA-0001)" in told
+    assert f"kept 1: patients whose samples have different outcomes (kept: {kept}) (TCGA-AA-0001)" in told
     assert "dropped 1: further rows of a sample in TCGA-KIRC.survival.tsv (TCGA-AA-0003-01A)" in told
     assert "dropped 1: rows of TCGA-KIRC.survival.tsv without a sample" in told
 
