@@ -154,9 +154,7 @@ def test_samples_of_one_patient_with_different_outcomes_are_named(tmp_path: Path
     text = GDC_SURVIVAL.replace("0001-11A\t1\tTCGA-AA-0001\t100", "0001-11A\t0\tTCGA-AA-0001\t90")
     (folder / "TCGA-KIRC.survival.tsv").write_text(text + "TCGA-AA-0003-01A\t0\tTCGA-AA-0003\t300\n\t0\tx\t3\n")
     told = entries(read_cohort(folder, endpoint="OS"))
-    what = (
-        "patients whose samples have different outcomes (kept: that of the first barcode that has both status and time)"
-    )
+    kept = "that of the first barcode that has both status and time"
     assert f"kept 1: patients whose samples have different outcomes (kept: {kept}) (TCGA-AA-0001)" in told
     assert "dropped 1: further rows of a sample in TCGA-KIRC.survival.tsv (TCGA-AA-0003-01A)" in told
     assert "dropped 1: rows of TCGA-KIRC.survival.tsv without a sample" in told
