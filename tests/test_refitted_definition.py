@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from features.panel import Panel
+from training.checkpoints import Checkpoints
 from training.definition import Definition, DefinitionError
 from training.evaluation import judge_of
 from training.model import PrognosticModel
+from training.paired_comparison import Predictions
 from training.refitted_definition import changes, definition_in, refitted, same_procedure
 from training.results import TrainingResult
 
@@ -21,6 +25,21 @@ def test_a_definition_refitted_on_its_own_folds_is_its_training_to_the_bit(small
     reported = small_training.evaluations["penalised_cox"]
     np.testing.assert_array_equal(found.linear_predictor, reported.linear_predictor)
     np.testing.assert_array_equal(found.survival, reported.survival)
+
+
+def test_what_was_kept_of_another_panel_is_not_taken_for_this_ones(small_training: TrainingResult, tmp_path: Path):
+    # A panel that is a file: its definition is the same after an edit of its genes.
+    core, definition = small_training.model.panel, definition_in(small_training.model)
+    edited = replace(core, genes=core.genes[:4], interactions=())
+    judge, kept = judge_of(small_training.cohort, definition), Checkpoints(tmp_path)
+
+    def fitted(panel: Panel, checkpoints: Checkpoints | None = None) -> Predictions:
+        return refitted(small_training.cohort, panel, definition, judge, workers=1, checkpoints=checkpoints)
+
+    before, after, again = fitted(core, kept), fitted(edited, kept), fitted(core, kept)
+    np.testing.assert_array_equal(after.linear_predictor, fitted(edited).linear_predictor)
+    np.testing.assert_array_equal(again.linear_predictor, before.linear_predictor)
+    assert (before.linear_predictor != after.linear_predictor).any()
 
 
 def test_no_patient_takes_part_in_the_fit_that_predicts_them(small_training: TrainingResult):

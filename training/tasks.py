@@ -122,7 +122,9 @@ class Work:
     @cached_property
     def digest(self) -> str:
         """Digest (hex) of the choices that decide what a task yields: its checkpoints are of these alone."""
-        choices = self.definition.model_dump_json(), repr(self.learners), repr(self.prune), self.shared.digest
+        # A panel that is a file keeps its name when its genes change.
+        panel = repr(self.panel.genes), repr(self.panel.interactions)
+        choices = self.definition.model_dump_json(), repr(self.learners), repr(self.prune), self.shared.digest, *panel
         return hashlib.sha256("\n".join(choices).encode()).hexdigest()[:16]
 
     def held_out(self, task: Task) -> NDArray[np.intp]:
