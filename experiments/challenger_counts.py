@@ -11,7 +11,7 @@ import numpy as np
 from experiments.audit_log import NOTE, AuditLog, Entry
 from experiments.promotion_entries import COMPARE
 from features.cohort import Cohort
-from features.persons import TCGA_PATIENT, own_identifiers
+from features.persons import canonical, own_identifiers
 
 #: Hash functions of a sketch, of each of which one byte is kept.
 SKETCH_LENGTH = 128
@@ -45,7 +45,7 @@ def patient_set(cohort: Cohort) -> dict[str, Any]:
     ----------
     Li P, König AC. b-Bit minwise hashing. WWW 2010, 671-680. doi:10.1145/1772690.1772759
     """
-    names = sorted(_person(identifier) for identifier in own_identifiers(cohort))
+    names = sorted(canonical(identifier) for identifier in own_identifiers(cohort))
     hashes = [hashlib.shake_256(name.encode()).digest(8 * SKETCH_LENGTH) for name in names]
     smallest = np.min([np.frombuffer(each, dtype=">u8") for each in hashes], axis=0)
     sketch = (smallest & 0xFF).astype(np.uint8).tobytes().hex()
@@ -142,8 +142,3 @@ def _compared(entries: Iterable[Entry], name: str, patients: PatientSet) -> Iter
 def _is_same_look(entry: Entry, content: Mapping[str, Any]) -> bool:
     same = ("name", "training", "dry_run", "from_version", "made_from")
     return entry.get("action") == COMPARE and all(entry.get(key) == content[key] for key in same)
-
-
-def _person(identifier: str) -> str:
-    name = identifier.strip().upper()
-    return name[:TCGA_PATIENT] if name.startswith("TCGA-") else name

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import re
+
 from features.cohort import Cohort
 
-#: Characters of a TCGA barcode that name the patient: TCGA-XX-NNNN.
-TCGA_PATIENT = 12
+#: The part of a TCGA barcode that names the patient; what may follow are sample, vial, portion, plate and centre.
+TCGA_PATIENT = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}(?=-|$)")
 #: Between the name of a pooled cohort and an identifier that another one uses for someone else.
 OF = "/"
+
+
+def canonical(identifier: object) -> str:
+    """Return the one spelling of all that tables give an identifier, under which patients are compared.
+
+    Parameters
+    ----------
+    identifier : object
+        As a cohort has it.
+
+    Returns
+    -------
+    str
+        Without spaces around it, in capitals, with hyphens for points and underscores (R's ``make.names`` writes
+        ``TCGA.OR.A5J1``); of a TCGA barcode, whatever its length, the part that names the patient.
+    """
+    text = str(identifier).strip().upper().replace(".", "-").replace("_", "-")
+    barcode = TCGA_PATIENT.match(text)
+    return barcode[0] if barcode else text
 
 
 def persons(cohort: Cohort) -> list[tuple[object, ...]]:
@@ -15,11 +36,10 @@ def persons(cohort: Cohort) -> list[tuple[object, ...]]:
 
     Identifiers of a cohort's own making (``P001``) may stand for others elsewhere.
     """
-    texts = [identifier.upper() for identifier in own_identifiers(cohort)]
+    names = [canonical(identifier) for identifier in own_identifiers(cohort)]
     outcomes = zip(cohort.time.tolist(), cohort.event.tolist(), strict=True)
     return [
-        (text[:TCGA_PATIENT],) if text.startswith("TCGA-") else (text, *outcome)
-        for text, outcome in zip(texts, outcomes, strict=True)
+        (name,) if TCGA_PATIENT.match(name) else (name, *outcome) for name, outcome in zip(names, outcomes, strict=True)
     ]
 
 

@@ -55,7 +55,8 @@ def test_a_set_is_known_again_whatever_its_order():
 def test_tcga_patients_are_the_same_by_any_barcode_of_theirs():
     plain = called(["TCGA-AA-0001", "TCGA-AA-0002"])
     longer = called(["tcga-aa-0001-01", "TCGA-AA-0002-01A-11R"])
-    assert patient_set(plain) == patient_set(longer)
+    dotted = called(["TCGA.AA.0001", "tcga_aa_0002_01"])
+    assert patient_set(plain) == patient_set(longer) == patient_set(dotted)
 
 
 @settings(max_examples=30, deadline=None)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from experiments.figures import overview, pictures
@@ -17,6 +18,7 @@ from features.pooled_cohorts import pooled, stratum
 from features.pooled_features import features_within
 from training.bundle import read_bundle, write_bundle
 from training.definition import ReplicatesDefinition, load_definition
+from training.locked_predictions import locked_predictions
 from training.model import UnknownReferenceError
 from training.profiles import Profile
 from training.reference_result import of_default_reference
@@ -207,7 +209,9 @@ def test_the_panel_is_held_against_random_genes_within_cohorts(result):
 
 
 def test_the_bundle_holds_every_patient_by_the_identifier_of_the_own_cohort(result):
-    assert result.model.patient_hashes == result.model.references["fast"].patient_hashes
+    # The reference's own come first, in each.
+    assert sorted(result.model.patient_hashes) == sorted(result.model.references["fast"].patient_hashes)
+    assert set(result.model.patient_hashes[: len(LARGE.patients)]) == set(map(hashed, LARGE.patients))
     assert set(result.model.patient_hashes) == {hashed(patient) for patient in [*LARGE.patients, *FAST.patients]}
     assert not absent_from(result.model, [LARGE.patients[0], FAST.patients[0]]).any()
 
@@ -241,6 +245,65 @@ def test_a_default_can_be_named_and_one_that_is_not_there_is_refused():
     for cohort in (BOTH, LARGE):
         with pytest.raises(CohortError, match="no cohort called 'third' was pooled"):
             train(cohort, CORE, SMALL, provenance=MADE, workers=1, reference="third")
+
+
+DAYS = np.array([365.0, 730.0])
+UNSEEN = simulate_cohort("KIRC", seed=9, n_patients=60, n_background=30)
+MORE = measured_elsewhere(simulate_cohort("KIRC", seed=8, n_patients=60, n_background=30))
+
+
+def together(cohort, more):
+    """Two cohorts of one hospital as one."""
+    return replace(
+        cohort,
+        expression=pd.concat([cohort.expression, more.expression]),
+        clinical=pd.concat([cohort.clinical, more.clinical]),
+        time=np.concatenate([cohort.time, more.time]),
+        event=np.concatenate([cohort.event, more.event]),
+    )
+
+
+def assert_answered_alike(found, members, expected):
+    assert expected.answered.sum() > 40
+    np.testing.assert_array_equal(found.linear_predictor[members], expected.linear_predictor)
+    np.testing.assert_array_equal(found.survival[members], expected.survival)
+
+
+@pytest.mark.parametrize(
+    ("cohorts", "names"),
+    [
+        ((LARGE, FAST, UNSEEN), ("large", "fast", "fast-2")),
+        ((LARGE, UNSEEN, FAST), ("large", "fast", "fast-2")),
+        ((UNSEEN, LARGE, FAST), ("fast", "large", "fast-2")),
+    ],
+)
+def test_a_cohort_that_bears_the_name_of_a_reference_is_not_read_against_it(result, cohorts, names):
+    asked = pooled(cohorts, names)
+    found = locked_predictions(result.model, asked, DAYS)
+    name = names[cohorts.index(UNSEEN)]
+    assert_answered_alike(found, asked.strata == name, locked_predictions(result.model, UNSEEN, DAYS))
+    assert found.note.startswith(f"{name}: no reference of SIMULATED-KIRC-OS is of this cohort")
+    assert found.note.count("no reference") == 1
+    assert not found.answered[asked.strata != name].any()
+
+
+@pytest.mark.parametrize("names", [("large", "fast"), ("fast", "large"), ("here", "there")])
+def test_a_cohort_that_has_grown_is_read_against_its_own_reference_whatever_its_name(result, names):
+    asked = pooled([LARGE, together(FAST, MORE)], names)
+    found = locked_predictions(result.model, asked, DAYS)
+    new = np.isin(asked.patients, MORE.patients)
+    assert_answered_alike(found, new, locked_predictions(result.model.reference_named("fast"), MORE, DAYS))
+    assert found.note == ""
+    np.testing.assert_array_equal(found.absent, new)
+
+
+def test_a_minority_of_a_references_patients_does_not_make_a_cohort_its_own(result):
+    few = together(FAST.subset(np.arange(40)), MORE)
+    asked = pooled([LARGE, few], ["large", "fast"])
+    found, expected = (locked_predictions(result.model, each, DAYS) for each in (asked, few))
+    assert found.answered.sum() == expected.answered.sum() > 40
+    np.testing.assert_array_equal(found.linear_predictor[asked.strata == "fast"], expected.linear_predictor)
+    assert found.note.startswith("fast: no reference")
 
 
 def test_a_model_of_one_cohort_has_no_references(small_training):

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.cohort import Cohort
+from features.cohort import Cohort, CohortPart
 from features.persons import own_identifiers
 from features.pooled_cohorts import stratum
 from training.model import PrognosticModel
 from training.new_patients import AS_IS, RENORMALISED, Answered, NewPatients
 from training.scores import CLINICAL
 from training.survival_grid import horizon_day
-from training.training_patients import absent_from
+from training.training_patients import absent_from, share_of_reference
 
 Floats = NDArray[np.float64]
+
+#: A cohort is the one that a reference is of, grown since, if it holds at least this share of the reference's patients.
+GROWN_FROM = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +61,8 @@ def locked_predictions(model: PrognosticModel, cohort: Cohort, days: Floats) -> 
     model : PrognosticModel
     cohort : Cohort
         Of several cohorts that were pooled, each is asked about on its own scale, and against the model's reference of
-        the same name where there is one.
+        the same patients where there is one, else against its default reference. Names decide nothing: one that nobody
+        gave is a folder's last word, and numbered in the order in which cohorts came.
     days : array, shape (n_days,)
 
     Notes
@@ -69,7 +73,7 @@ def locked_predictions(model: PrognosticModel, cohort: Cohort, days: Floats) -> 
     """
     if cohort.strata is None:
         return _asked(model, cohort, days)
-    by_part = {part.name: _asked(_of_part(model, part.name), stratum(cohort, part.name), days) for part in cohort.parts}
+    by_part = {part.name: _of_part(model, cohort, part, days) for part in cohort.parts}
     # Pooling may have given an identifier its cohort's name, under which the model has never met the patient.
     absent, linear_predictor = absent_from(model, own_identifiers(cohort)), np.full(len(cohort.time), np.nan)
     survival = np.full((len(cohort.time), len(days)), np.nan)
@@ -90,9 +94,32 @@ def locked_predictions(model: PrognosticModel, cohort: Cohort, days: Floats) -> 
     )
 
 
-def _of_part(model: PrognosticModel, name: str) -> PrognosticModel:
-    """Return the model on the cohort of this name, if it was trained on one; else on its default reference."""
-    return model.reference_named(name) if name in model.reference_names else model
+def _of_part(model: PrognosticModel, cohort: Cohort, part: CohortPart, days: Floats) -> LockedPredictions:
+    """Return the answers for one of the cohorts that were pooled, and say so where it has no reference of its own."""
+    reference = _reference_of(model, cohort, part)
+    asked = _asked(reference or model, stratum(cohort, part.name), days)
+    if reference is not None or not model.reference_names or not asked.absent.any():
+        return asked
+    told = f"no reference of {model.name} is of this cohort: read against the default, {model.reference!r}"
+    return replace(asked, note="; ".join(filter(None, (told, asked.note))))
+
+
+def _reference_of(model: PrognosticModel, cohort: Cohort, part: CohortPart) -> PrognosticModel | None:
+    """Return the model on the reference that is of this cohort, or of most of its patients; None if none or several."""
+    views = [model.reference_named(name) for name in model.reference_names]
+    equal = [view for view in views if _data_digest(view) == part.digest]
+    if equal:
+        return equal[0]
+    assert cohort.strata is not None  # noqa: S101
+    members = (cohort.strata == part.name).tolist()
+    patients = [each for each, is_member in zip(own_identifiers(cohort), members, strict=True) if is_member]
+    grown = [view for view in views if share_of_reference(view, patients) >= GROWN_FROM]
+    return grown[0] if len(grown) == 1 else None
+
+
+def _data_digest(view: PrognosticModel) -> str:
+    """Return the digest of the data that a reference's cohort was before it was pooled."""
+    return view.provenance.get(f"cohort {view.reference}", "").rpartition("data digest ")[2]
 
 
 def _asked(model: PrognosticModel, cohort: Cohort, days: Floats) -> LockedPredictions:

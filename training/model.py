@@ -169,7 +169,8 @@ class PrognosticModel:
     provenance : mapping
         ``created`` (ISO 8601, UTC), ``code_version``, ``data_digest``, ``definition_digest``, ``seed``.
     patient_hashes : tuple of str
-        SHA-256 of the training patients' ids, sorted.
+        SHA-256 of the training patients' ids, sorted; where cohorts were pooled those of the reference cohort first,
+        but for bundles that are older (`training.training_patients`).
     kaplan_meier : KaplanMeier or None
         The reference cohort's survival; None in bundles that are older.
     applicability : Applicability or None

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from features.cohort import DAYS_PER_MONTH, Cohort
-from features.persons import own_identifiers
 from features.pooled_cohorts import stratum
 from features.pooled_features import PooledFeatures
 from training.applicability import fit_applicability
@@ -31,7 +30,7 @@ from training.resampling import derived_seed
 from training.results import Evaluation
 from training.survival_grid import horizon_day
 from training.tasks import Progress, Work, run_name
-from training.training_patients import hashed
+from training.training_patients import hashes_of
 from training.univariate import hazard_ratios
 
 #: The variants of a model, by the cohort that they refer to; `ALONE` where there is one.
@@ -87,7 +86,8 @@ def model_of_training(trained: Trained, variants: ByReference, default: str) -> 
     for name in names:
         source, narrowed = stratum(trained.cohort, name), stratum(cohort, name)
         view = _model(trained, source, narrowed, judge.alone[name], variants[name])
-        views[name] = replace(view, reference=name, reference_names=names)
+        hashes = hashes_of(cohort, first=name)
+        views[name] = replace(view, reference=name, reference_names=names, patient_hashes=hashes)
     return replace(views.pop(default), references=views)
 
 
@@ -136,7 +136,7 @@ def _model(
         champion_earned=trained.verdict.passed,
         definition=trained.definition,
         provenance=trained.provenance,
-        patient_hashes=tuple(sorted(map(hashed, own_identifiers(trained.work.cohort)))),
+        patient_hashes=hashes_of(trained.work.cohort),
         applicability=fit_applicability(referred, panel, definition),
         kaplan_meier=kaplan_meier(cohort.time, cohort.event),
         tables={
