@@ -13,7 +13,6 @@ from experiments.tracking import CHAMPION
 from training.estimate import Estimate
 from training.gate import PASSED
 from training.metrics import METRICS
-from training.non_inferiority import by_definition_clause, locked_clause
 
 if TYPE_CHECKING:
     # They bring the learners, which take seconds to import.
@@ -52,6 +51,20 @@ def _before(retrained: Retrained) -> Iterator[str]:
     yield from (
         f"the definition of version {rival.version} is changed, {line}" for line in change_lines(challenge.changed)
     )
+    if retrained.standing.defends:
+        yield from _stricter(retrained, challenge)
+
+
+def _stricter(retrained: Retrained, challenge: Challenge) -> Iterator[str]:
+    """Say where the challenger is judged by the gate of the champion's definition, and not by its own."""
+    own, rival = retrained.result.definition.gate, retrained.standing.rival
+    for key, judged in challenge.gate.model_dump(exclude={"calibration_slope": {"log"}}).items():
+        stated = own.model_dump(exclude={"calibration_slope": {"log"}})[key]
+        if judged != stated:
+            yield f"the gate of {rival} is stricter and is kept, {key}: {judged}, and not {stated}"
+    if challenge.locked_gate.minimum_events != challenge.gate.minimum_events:
+        needed = challenge.locked_gate.minimum_events
+        yield f"locked, {rival} is compared with from {needed} events on, as by its own definition"
 
 
 def _comparison(retrained: Retrained) -> Iterator[str]:
@@ -76,9 +89,8 @@ def _verdicts(retrained: Retrained, challenge: Challenge) -> dict[str, str]:
     """Return the verdict on each comparison by itself; none where no champion is defended."""
     if not retrained.standing.defends:
         return {}
-    gate = retrained.result.definition.gate
-    by_definition = by_definition_clause(gate, challenge.by_definition, same=challenge.same)
-    return {"by definition": by_definition[1], "locked": locked_clause(gate, challenge.locked)[1]}
+    (_, by_definition, _), (_, locked, _) = challenge.both
+    return {"by definition": by_definition, "locked": locked}
 
 
 def _rows(kind: str, comparison: Comparison, verdict: str) -> Iterator[tuple[str, ...]]:

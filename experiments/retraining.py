@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from serving.settings import Settings
 from training.challenge import Challenge, challenged
 from training.checkpoints import Checkpoints
 from training.definition import Definition
-from training.gate import Clause, GateVerdict
+from training.gate import GateVerdict
 from training.model import PrognosticModel
 from training.non_inferiority import not_assessed, with_clauses
 from training.paired_comparison import Comparison
@@ -98,9 +98,10 @@ def retrain(cohort: Cohort, asked: Asked, *, settings: Settings, progress: Progr
     Notes
     -----
     The definition is the one in the bundle of what stands, unless another is asked for; where nothing stands it is
-    that of the cancer type and endpoint. The gate is the definition's, and where a champion stands, the clauses of
-    `training.non_inferiority` are a part of it. Where only a candidate stands it is compared with, but it need not be
-    beaten, as it is not in use. A challenger that is not promoted is registered as candidate.
+    that of the cancer type and endpoint. The gate is the definition's; where a champion stands it is in each key the
+    stricter of both definitions', and the clauses of `training.non_inferiority` are a part of it. Where only a
+    candidate stands it is compared with, but it need not be beaten, as it is not in use. A challenger that is not
+    promoted is registered as candidate.
 
     Checkpoints are kept as in a training, the champion's refitted folds among them; after a dry run too, so that the
     retraining itself has nothing to do again.
@@ -169,7 +170,7 @@ def judged_beside(result: TrainingResult, standing: Standing, challenge: Challen
     """Return a training's result whose gate, and whose model's, has the clauses on the champion that stands."""
     if standing.champion is None:
         return result
-    gate = with_clauses(result.gate, _clauses(result, standing, challenge))
+    gate = _verdict(result, standing, challenge)
     references = {name: _with_gate(each, gate) for name, each in result.model.references.items()}
     return replace(result, gate=gate, model=replace(_with_gate(result.model, gate), references=references))
 
@@ -178,10 +179,11 @@ def _with_gate(model: PrognosticModel, gate: GateVerdict) -> PrognosticModel:
     return replace(model, gate=gate.clauses, champion_earned=gate.passed)
 
 
-def _clauses(result: TrainingResult, standing: Standing, challenge: Challenge | None) -> Sequence[Clause]:
+def _verdict(result: TrainingResult, standing: Standing, challenge: Challenge | None) -> GateVerdict:
     if challenge is not None and standing.defends:
-        return challenge.clauses(result)
-    return not_assessed(f"compared with {standing.rival}, and not with the champion, version {standing.champion}")
+        return challenge.verdict(result)
+    other = f"compared with {standing.rival}, and not with the champion, version {standing.champion}"
+    return with_clauses(result.gate, not_assessed(other))
 
 
 def _challenge(

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from features.panel import Interaction
-from training.challenge import SAME, challenged, share_held
+from training.challenge import SAME, challenged
+from training.definition import Range
+from training.definitions_alone import doubt_of, share_held
 from training.evaluation import judge_of
+from training.gate import FAILED, NOT_ASSESSED, PASSED
 from training.locked_predictions import locked_predictions
+from training.model import PrognosticModel
+from training.non_inferiority import BY_DEFINITION
 from training.paired_comparison import BRIER, CONCORDANCE, SLOPE, Predictions, compared, of_patients
 from training.results import TrainingResult
 from training.training_patients import hashed
@@ -91,3 +97,104 @@ def test_the_share_of_the_champions_patients_is_counted(small_training: Training
     names = [*small_training.cohort.patients[:30], *(f"elsewhere-{k}" for k in range(10))]
     champion = replace(forgetful, patient_hashes=tuple(map(hashed, names)))
     assert share_held(champion, small_training) == 0.75
+
+
+@pytest.mark.parametrize(
+    ("key", "lax", "strict", "clause"),
+    [
+        ("concordance_lower_above", 0.0, 0.99, "concordance_lower_above"),
+        ("gain_upper_least", -1.0, 0.9, "not_shown_worse_than_clinical_only"),
+        ("random_signature_percentile_above", 0.0, 99.0, "above_random_genes"),
+        ("calibration_slope", Range(low=-9, high=9), Range(low=8, high=9), "calibration_slope"),
+        ("minimum_events", 1, 10_000, "minimum_events"),
+    ],
+)
+def test_a_challenger_that_loosens_the_gate_is_judged_by_the_champions(
+    small_training: TrainingResult, key: str, lax: Any, strict: Any, clause: str
+):
+    champion = stating(small_training.model, **{key: strict})
+    loosened = by_gate(small_training, **{key: lax})
+    verdicts = {
+        name: verdict for name, verdict, _ in challenged(loosened, champion, workers=1).verdict(loosened).clauses
+    }
+    assert verdicts[clause] != PASSED
+    assert not challenged(loosened, champion, workers=1).verdict(loosened).passed
+
+
+def test_a_challenger_cannot_grant_itself_a_wider_margin(small_training: TrainingResult, forgetful):
+    loosened = by_gate(small_training, non_inferiority_margin=0.1)
+    older = {key: value for key, value in forgetful.definition["gate"].items() if key != "non_inferiority_margin"}
+    for champion, margin in (
+        (stating(forgetful, non_inferiority_margin=0.01), 0.01),
+        (replace(forgetful, definition={**forgetful.definition, "gate": older}), 0.02),
+        (stating(forgetful, non_inferiority_margin=0.5), 0.02),
+    ):
+        found = challenged(loosened, champion, workers=1)
+        assert found.gate.non_inferiority_margin == found.locked_gate.non_inferiority_margin == margin
+        assert f"lower bound at least -{margin:g}" in found.both[1][2]
+
+
+def test_a_challenger_that_asks_for_more_events_does_not_spare_itself_the_locked_champion(
+    small_training: TrainingResult, forgetful
+):
+    raised = by_gate(small_training, minimum_events=10_000)
+    found = challenged(raised, forgetful, workers=1)
+    assert found.locked.differences
+    assert found.both[1][1] in {PASSED, FAILED}
+    assert not found.verdict(raised).passed
+
+
+def test_the_very_data_of_the_champion_leave_no_doubt(small_training: TrainingResult):
+    assert challenged(small_training, small_training.model, workers=1).doubt == ""
+
+
+def test_other_people_under_the_same_identifiers_are_not_taken_for_the_champions(small_training: TrainingResult):
+    champion = of_data(small_training.model, "f" * 64)
+    found = challenged(small_training, champion, workers=1)
+    assert (found.same, found.share_held, found.both[1][1]) == (True, 1.0, NOT_ASSESSED)
+    assert "cannot be told by their identifiers alone" in found.doubt
+    verdict = found.verdict(small_training)
+    assert not verdict.passed
+    assert {name: each for name, each, _ in verdict.clauses}[BY_DEFINITION] == NOT_ASSESSED
+
+
+def test_poorer_data_on_the_champions_own_patients_are_seen_though_both_definitions_lose_by_them(
+    small_training: TrainingResult,
+):
+    barcodes = [f"TCGA-AB-{k:04d}" for k in range(len(small_training.cohort.patients))]
+    cohort = small_training.cohort
+    named = replace(
+        cohort, expression=cohort.expression.set_axis(barcodes), clinical=cohort.clinical.set_axis(barcodes)
+    )
+    again = replace(small_training, cohort=named)
+    champion = replace(of_data(small_training.model, "f" * 64), patient_hashes=tuple(map(hashed, barcodes)))
+    assert doubt_of(champion, again, margin=0.02) == ""
+    reported = champion.variants["clinical"]
+    # The champion had columns, or a concordance, that the challenger does not have.
+    references = {**reported.features.references, "ZZZ3": next(iter(reported.features.references.values()))}
+    read = replace(reported, features=replace(reported.features, references=references))
+    richer = replace(champion, variants={**champion.variants, "clinical": read})
+    assert "are not used (first: ZZZ3)" in doubt_of(richer, again, margin=0.02)
+    poor = replace(again, model=replace(again.model, variants={"genes_only": again.model.variants["genes_only"]}))
+    assert "are not used (first: age)" in doubt_of(champion, poor, margin=0.02)
+    shown = reported.metrics[CONCORDANCE]
+    better = {**reported.metrics, CONCORDANCE: replace(shown, value=shown.value + 0.03)}
+    higher = replace(champion, variants={**champion.variants, "clinical": replace(reported, metrics=better)})
+    assert "was recorded with the champion (not paired" in doubt_of(higher, again, margin=0.02)
+    assert doubt_of(higher, again, margin=0.04) == ""
+
+
+def stating(model: PrognosticModel, **gate: Any) -> PrognosticModel:
+    """The model as if its definition had stated this in its gate."""
+    stated = {key: each.model_dump() if isinstance(each, Range) else each for key, each in gate.items()}
+    return replace(model, definition={**model.definition, "gate": {**model.definition["gate"], **stated}})
+
+
+def by_gate(result: TrainingResult, **gate: Any) -> TrainingResult:
+    definition = result.definition
+    return replace(result, definition=definition.model_copy(update={"gate": definition.gate.model_copy(update=gate)}))
+
+
+def of_data(model: PrognosticModel, digest: str) -> PrognosticModel:
+    """The model as if it had been made from other data."""
+    return replace(model, cohort=replace(model.cohort, digest=digest))

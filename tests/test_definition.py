@@ -162,7 +162,7 @@ def test_a_missing_table_is_refused_by_name(tmp_path, table):
         ("calibration_slope = ", "calibration_slope = { low = 1.2, high = 0.8 } #", "gate.calibration_slope"),
         ("percentile_above = ", "percentile_above = 100.0 #", "gate.random_signature_percentile_above"),
         ("non_inferiority_margin = ", "non_inferiority_margin = -0.01 #", "gate.non_inferiority_margin"),
-        ("non_inferiority_margin = ", "non_inferiority_margin = 0.51 #", "gate.non_inferiority_margin"),
+        ("non_inferiority_margin = ", "non_inferiority_margin = 0.101 #", "gate.non_inferiority_margin"),
         ("minimum_gene_fraction = ", "minimum_gene_fraction = nan #", "features.minimum_gene_fraction"),
         ('clinical = ["age", ', 'clinical = ["age", "age", ', "a column stands twice"),
         ("months = ", "months = [] #", "horizons.months"),

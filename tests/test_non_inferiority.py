@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from training.definition import GateDefinition, Range
 from training.estimate import Estimate
-from training.gate import FAILED, NOT_ASSESSED, PASSED, GateVerdict
+from training.gate import FAILED, NOT_ASSESSED, PASSED, GateVerdict, judge_gate
 from training.non_inferiority import (
     BY_DEFINITION,
     LOCKED,
     by_definition_clause,
     locked_clause,
     not_assessed,
+    stricter,
     weighed,
     with_clauses,
 )
@@ -76,11 +77,11 @@ def test_what_a_reader_must_know_stands_beside_the_figure():
     assert locked_clause(GATE, comparison(0.1, note="renormalised"))[2].endswith("; renormalised")
 
 
-@given(st.sampled_from(VERDICTS), st.sampled_from(VERDICTS), st.floats(0, 1))
-def test_a_gate_passes_if_no_comparison_failed_and_one_that_can_stand_alone_passed(by_definition, locked, share_held):
-    found = weighed((BY_DEFINITION, by_definition, "a"), (LOCKED, locked, "b"), share_held=share_held)
+@given(st.sampled_from(VERDICTS), st.sampled_from(VERDICTS), st.booleans())
+def test_a_gate_passes_if_no_comparison_failed_and_one_that_can_stand_alone_passed(by_definition, locked, doubtful):
+    found = weighed((BY_DEFINITION, by_definition, "a"), (LOCKED, locked, "b"), doubt="c" if doubtful else "")
     passed = with_clauses(GateVerdict(passed=True, clauses=()), found).passed
-    alone = by_definition == PASSED and share_held >= 0.9
+    alone = by_definition == PASSED and not doubtful
     assert passed == (FAILED not in {by_definition, locked} and (locked == PASSED or alone))
     # Whatever the verdict, nothing that was found out is left unsaid.
     said = " ".join(figure for *_, figure in found)
@@ -89,12 +90,42 @@ def test_a_gate_passes_if_no_comparison_failed_and_one_that_can_stand_alone_pass
     assert FAILED not in {by_definition, locked} or FAILED in {verdict for _, verdict, _ in found}
 
 
-def test_an_equal_definition_on_other_patients_alone_makes_no_champion():
+def test_an_equal_definition_alone_makes_no_champion_where_its_patients_are_in_doubt():
     same = by_definition_clause(GATE, Comparison(60, 30, reason="the same"), same=True)
     unseen = locked_clause(GATE, Comparison(0, 0, reason="the champion has learned from all of these patients"))
-    (_, verdict, figure), (_, locked, _) = weighed(same, unseen, share_held=0.5)
+    (_, verdict, figure), (_, locked, _) = weighed(same, unseen, doubt="these may be others")
     assert {verdict, locked} == {NOT_ASSESSED}
-    assert "only 50% of the champion's patients" in figure
+    assert figure == "the same; but these may be others"
+
+
+@pytest.mark.parametrize(
+    ("key", "lax", "strict"),
+    [
+        ("minimum_events", 5, 50),
+        ("concordance_lower_above", 0.0, 0.6),
+        ("gain_upper_least", -1.0, 0.1),
+        ("random_signature_percentile_above", 0.0, 95.0),
+        ("non_inferiority_margin", 0.1, 0.0),
+    ],
+)
+def test_the_stricter_of_two_gates_is_asked_for_whoever_states_it(key: str, lax: float, strict: float):
+    laxer, sterner = (GATE.model_copy(update={key: value}) for value in (lax, strict))
+    assert getattr(stricter(laxer, sterner), key) == getattr(stricter(sterner, laxer), key) == strict
+    assert stricter(laxer, laxer) == laxer
+
+
+def test_a_slope_must_lie_in_both_ranges_and_in_none_if_they_do_not_meet():
+    slopes = {"any": Range(low=-9, high=9), "high": Range(low=1.1, high=9), "low": Range(low=0.2, high=1.0)}
+    any_, high, low = (GATE.model_copy(update={"calibration_slope": each}) for each in slopes.values())
+    found = stricter(any_, low).calibration_slope
+    assert (found.low, found.high) == (0.2, 1.0)
+    none = stricter(high, low)
+    for value in (0.9, 1.05, 1.2):
+        slope = {"calibration_slope": Estimate(value, value, value)}
+        verdicts = {
+            name: verdict for name, verdict, _ in judge_gate(none, n_events=99, metrics=slope, null=None).clauses
+        }
+        assert verdicts["calibration_slope"] == FAILED
 
 
 def test_a_gate_that_failed_is_not_passed_by_beating_the_champion():

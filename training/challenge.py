@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
+from pydantic import ValidationError
 
 from features.panel import Panel
-from features.persons import own_identifiers
 from training.checkpoints import Checkpoints
-from training.definition import DefinitionError
+from training.definition import DefinitionError, GateDefinition
+from training.definitions_alone import doubt_of, share_held
 from training.evaluation import Judge, judge_of
-from training.gate import Clause
+from training.gate import Clause, GateVerdict, judge_gate
 from training.locked_predictions import LockedPredictions, locked_predictions
 from training.model import PrognosticModel
-from training.non_inferiority import by_definition_clause, locked_clause, weighed
+from training.non_inferiority import by_definition_clause, locked_clause, stricter, weighed, with_clauses
 from training.paired_comparison import Comparison, Predictions, compared, of_patients
 from training.refitted_definition import changes, definition_in, refitted, same_procedure
 from training.results import TrainingResult
 from training.tasks import Progress
 from training.trainer import headline_name
-from training.training_patients import absent_from
 
+MARGIN = "non_inferiority_margin"
 SAME = "both definitions are one: refitted on these patients it is the challenger itself, with no difference"
 
 
@@ -41,7 +43,14 @@ class Challenge:
     changed : mapping of str to (object, object)
         What the challenger's definition changes: by key, what it was and what it is.
     share_held : float
-        Share of the champion's training patients who are in the challenger's cohort.
+        Share of the champion's training patients whose identifiers are in the challenger's cohort.
+    gate : GateDefinition
+        By which the challenger is judged: in each key the stricter of its own and the champion's.
+    locked_gate : GateDefinition
+        The same, with the champion's `minimum_events`: a challenger that asks for more of them than the champion did
+        would otherwise spare itself the comparison.
+    doubt : str
+        Why the definitions' comparison cannot stand for the models'; empty where it can.
     """
 
     by_definition: Comparison
@@ -49,12 +58,21 @@ class Challenge:
     same: bool
     changed: Mapping[str, tuple[object, object]]
     share_held: float
+    gate: GateDefinition
+    locked_gate: GateDefinition
+    doubt: str
 
-    def clauses(self, result: TrainingResult) -> tuple[Clause, ...]:
-        """Return the clauses of the challenger's gate, by its own definition's margin."""
-        gate = result.definition.gate
-        by_definition = by_definition_clause(gate, self.by_definition, same=self.same)
-        return weighed(by_definition, locked_clause(gate, self.locked), share_held=self.share_held)
+    @property
+    def both(self) -> tuple[Clause, Clause]:
+        """The verdict on each comparison by itself: by definition, and on the locked champion."""
+        by_definition = by_definition_clause(self.gate, self.by_definition, same=self.same)
+        return by_definition, locked_clause(self.locked_gate, self.locked)
+
+    def verdict(self, result: TrainingResult) -> GateVerdict:
+        """Return the challenger's gate, by the stricter of both definitions, with the clauses on the champion."""
+        metrics = result.evaluations[headline_name(result.evaluations, result.definition)].metrics
+        own = judge_gate(self.gate, n_events=result.cohort.n_events, metrics=metrics, null=result.random_signatures)
+        return with_clauses(own, weighed(*self.both, doubt=self.doubt))
 
 
 def challenged(
@@ -97,19 +115,35 @@ def challenged(
         )
         by_definition = replace(by_definition, differences=compared(judge, refit, challenger))
     locked = locked_predictions(champion, result.cohort, judge.grid_days)
+    gate, locked_gate = _gates(champion, result)
     return Challenge(
         by_definition,
-        _against_locked(locked, judge, challenger, minimum_events=result.definition.gate.minimum_events),
+        _against_locked(locked, judge, challenger, minimum_events=locked_gate.minimum_events),
         same,
         changed,
         share_held(champion, result),
+        gate,
+        locked_gate,
+        doubt_of(champion, result, margin=gate.non_inferiority_margin),
     )
 
 
-def share_held(champion: PrognosticModel, result: TrainingResult) -> float:
-    """Return the share of the champion's training patients who are in the challenger's cohort."""
-    present = int((~absent_from(champion, own_identifiers(result.cohort))).sum())
-    return min(1.0, present / max(1, len(champion.patient_hashes)))
+def _gates(champion: PrognosticModel, result: TrainingResult) -> tuple[GateDefinition, GateDefinition]:
+    """Return by what the challenger is judged, and by what on the locked champion."""
+    own = result.definition.gate
+    champions = _gate_in(champion) or own.model_copy(update={MARGIN: GateDefinition.model_fields[MARGIN].default})
+    gate = stricter(own, champions)
+    return gate, gate.model_copy(update={"minimum_events": champions.minimum_events})
+
+
+def _gate_in(champion: PrognosticModel) -> GateDefinition | None:
+    """Return the gate of the champion's definition; None where this version of the program cannot read it."""
+    stated = dict(champion.definition.get("gate", {}))
+    # A margin that is larger than may be stated now counts as not stated.
+    for readable in (stated, {key: value for key, value in stated.items() if key != MARGIN}):
+        with suppress(ValidationError):
+            return GateDefinition.model_validate(readable)
+    return None
 
 
 def _definitions(

@@ -184,7 +184,7 @@ class GateDefinition(Strict):
     gain_upper_least: float = Field(ge=-1, le=1)
     calibration_slope: Range
     random_signature_percentile_above: float = Field(ge=0, lt=100)
-    non_inferiority_margin: float = Field(default=0.02, ge=0, le=0.5)
+    non_inferiority_margin: float = Field(default=0.02, ge=0, le=0.1)
 
 
 class Definition(Strict):

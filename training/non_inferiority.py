@@ -6,14 +6,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.definition import GateDefinition
+from training.definition import GateDefinition, Range
 from training.gate import FAILED, NOT_ASSESSED, PASSED, Clause, GateVerdict
 from training.paired_comparison import CONCORDANCE, Comparison
 
 BY_DEFINITION, LOCKED = "not_inferior_to_champion", "not_inferior_to_locked_champion"
-#: Share of the champion's patients that the challenger must have learned from too, for a comparison of their
-#: definitions alone to stand for one of the two models.
-SHARE_HELD = 0.9
+
+
+def stricter(own: GateDefinition, champion: GateDefinition) -> GateDefinition:
+    """Return the gate that asks for all that either of two asks for: no challenger is judged by a laxer one.
+
+    Notes
+    -----
+    If no slope lies in both accepted ranges, the range that is returned holds none.
+    """
+    slopes = (own.calibration_slope, champion.calibration_slope)
+    # Not validated: low may exceed high, which no slope satisfies.
+    slope = Range.model_construct(low=max(each.low for each in slopes), high=min(each.high for each in slopes))
+    largest = ("minimum_events", "concordance_lower_above", "gain_upper_least", "random_signature_percentile_above")
+    asked = {key: max(getattr(own, key), getattr(champion, key)) for key in largest}
+    margin = min(own.non_inferiority_margin, champion.non_inferiority_margin)
+    return own.model_copy(update={**asked, "calibration_slope": slope, "non_inferiority_margin": margin})
 
 
 def by_definition_clause(gate: GateDefinition, comparison: Comparison, *, same: bool) -> Clause:
@@ -44,31 +57,30 @@ def not_assessed(reason: str) -> tuple[Clause, Clause]:
     return (BY_DEFINITION, NOT_ASSESSED, reason), (LOCKED, NOT_ASSESSED, reason)
 
 
-def weighed(by_definition: Clause, locked: Clause, *, share_held: float) -> tuple[Clause, ...]:
+def weighed(by_definition: Clause, locked: Clause, *, doubt: str) -> tuple[Clause, ...]:
     """Return the clauses that the gate gets of the two, of which one may be enough.
 
     Parameters
     ----------
     by_definition, locked : tuple of (name, verdict, figure)
-    share_held : float
-        Share of the champion's training patients that the challenger learned from too.
+    doubt : str
+        Why the definitions' comparison cannot stand for the models' (`training.definitions_alone`); empty if it can.
 
     Notes
     -----
     A challenger gets past them if none of the two failed and
 
     * the locked champion could be judged, and the challenger is not inferior to it; or
-    * it could not, the challenger's definition is not inferior to the champion's, and the challenger learned from at
-      least 90 % of the champion's patients. From other patients a procedure that is as good may give a model that is
-      worse, which nothing here would show.
+    * it could not, the challenger's definition is not inferior to the champion's, and nothing speaks against taking
+      that for the models: from other patients, or poorer data on the same ones, a procedure that is as good may give
+      a model that is worse, which nothing here would show.
 
     What could not be assessed never counts as passed. Where one clause decides alone, the other is told in its figure,
     as a gate passes only if every clause of it does.
     """
     (_, verdict, figure), (_, locked_verdict, locked_figure) = by_definition, locked
-    if locked_verdict == NOT_ASSESSED and verdict == PASSED and share_held < SHARE_HELD:
-        moved = f"{figure}; but only {share_held:.0%} of the champion's patients are here, and its model may be better"
-        return (BY_DEFINITION, NOT_ASSESSED, moved), locked
+    if locked_verdict == NOT_ASSESSED and verdict == PASSED and doubt:
+        return (BY_DEFINITION, NOT_ASSESSED, f"{figure}; but {doubt}"), locked
     if NOT_ASSESSED not in (verdict, locked_verdict) or verdict == locked_verdict:
         return by_definition, locked
     if locked_verdict == NOT_ASSESSED:
