@@ -47,9 +47,22 @@ class Contest:
     definition: str = ""
     reason: str = ""
 
-    def is_settled_against(self, champion: str | None) -> bool:
-        """Tell whether the version that is champion now is the one that the training was compared with."""
-        return self.action == TRAIN or champion == self.champion
+    def is_settled_against(self, champion: str | None, *, remade: bool) -> bool:
+        """Tell whether the training may take the place of the version that is champion now.
+
+        Parameters
+        ----------
+        champion : str or None
+            The version that is champion now.
+        remade : bool
+            Whether it was made from the very data and definition of this training, by whatever code.
+
+        Notes
+        -----
+        A retraining may if it was compared with that version. A training was compared with none: it may where there
+        is no champion, or where it is the champion made again, as after an update of the program.
+        """
+        return champion is None or remade if self.action == TRAIN else champion == self.champion
 
     def tags(self) -> dict[str, str]:
         """Return what the parent run and the version say of it."""

@@ -43,7 +43,7 @@ from experiments.labels import (
     warning,
 )
 from experiments.mlflow_views import experiment_tags, missing_tags, training_links
-from experiments.promotion_entries import Evidence, evidence, was_promoted
+from experiments.promotion_entries import TRAIN, Evidence, evidence, was_promoted
 from experiments.run_figures import of_evaluation, of_null, of_training
 from features.errors import PrognosisError
 from serving.settings import Settings
@@ -57,6 +57,7 @@ logger = logging.getLogger(__name__)
 CHAMPION, CANDIDATE = "champion", "candidate"
 #: Why a version that earned it is no champion.
 OVERTAKEN = "another version became champion meanwhile, with which nobody has compared this one: it stays a candidate."
+UNCOMPARED = "the champion stays, as nobody has compared this version with it: prognosis retrain compares the two."
 BUNDLE = "bundle"
 #: The tag by which a training finds its own runs and its version again after it was killed.
 TRAINING = "training"
@@ -356,12 +357,19 @@ def _give_aliases(
     number, digest = str(version.version), version.tags["bundle_digest"]
     with open_door(client, version.name, record_of(settings)) as door:
         if not was_promoted(door.entries, version.name, bundle=digest, action=contest.action):
-            if contest.is_settled_against(door.state.champion):
+            remade = _same_choices(version.tags, door.state.versions.get(door.state.champion or "", {}))
+            if contest.is_settled_against(door.state.champion, remade=remade):
                 proof = _with_count(evidence(result.model, digest), contest)
                 door.move(number, proof, action=contest.action, reason=contest.reason)
             else:
-                logger.warning("%s: %s", version.name, OVERTAKEN)
+                logger.warning("%s: %s", version.name, OVERTAKEN if contest.action != TRAIN else UNCOMPARED)
         return (CANDIDATE, CHAMPION) if door.state.champion == number else (CANDIDATE,)
+
+
+def _same_choices(tags: Mapping[str, str], champion: Mapping[str, str]) -> bool:
+    """Tell whether a version and the champion were made from the same data and definition."""
+    made_from = ("data_digest", "definition_digest")
+    return all(tags.get(key) is not None and tags.get(key) == champion.get(key) for key in made_from)
 
 
 def _with_count(proof: Evidence, contest: Contest) -> Evidence:

@@ -258,6 +258,26 @@ def test_a_champion_stays_when_its_successor_does_not_pass_the_gate(small_traini
     }
 
 
+def test_a_training_takes_no_champions_place_unless_it_is_the_champion_made_again(
+    small_training, new_model_store, tmp_path
+):
+    settings = store_settings(new_model_store())
+    passed = with_gate(small_training, passed=True, verdict="passed")
+    first = track(passed, copy_of(passed, tmp_path / "1"), settings=settings)
+    updated = made_by(passed, code_version="1")
+    second = track(updated, copy_of(updated, tmp_path / "2"), settings=settings)
+    assert [each.aliases for each in (first, second)] == [("candidate", "champion")] * 2
+    for number, key in enumerate(("data_digest", "definition_digest"), 3):
+        other = made_by(passed, **{key: "0" * 64})
+        tracked = track(other, copy_of(other, tmp_path / str(number)), settings=settings)
+        assert tracked.aliases == ("candidate",)
+    assert "champion" in {alias for each in list_models(settings) if each.version == "2" for alias in each.aliases}
+
+
+def made_by(result, **provenance):
+    return replace(result, model=replace(result.model, provenance={**result.model.provenance, **provenance}))
+
+
 def test_what_could_not_be_assessed_is_not_passed(small_training):
     assert gate_verdict(with_gate(small_training, passed=False, verdict="could not be assessed")) == (
         "could not be assessed"
