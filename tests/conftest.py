@@ -55,6 +55,16 @@ def prognosis_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield home
 
 
+@pytest.fixture(autouse=True)
+def _settings_are_read_anew() -> Iterator[None]:
+    """Let no test meet the settings that another one's environment made."""
+    from serving.settings import settings  # noqa: PLC0415
+
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def small_training() -> TrainingResult:
     """A real training, made small: 120 simulated patients, core panel, few folds and trees; takes some two seconds."""

@@ -19,6 +19,7 @@ from experiments.tracking import TrackedModel, client_of, experiment_of, track
 from serving.settings import Settings
 from training.bundle import write_bundle
 from training.challenge import Challenge
+from training.definition import GateDefinition, Range
 from training.estimate import Estimate
 from training.paired_comparison import CONCORDANCE, Comparison, Difference
 
@@ -30,7 +31,14 @@ if TYPE_CHECKING:
 PATIENCE = 60_000.0
 _SAME = Estimate(0.0, -0.1, 0.1)
 _COMPARED = Comparison(50, 20, {CONCORDANCE: Difference(_SAME, _SAME, _SAME)})
-CHALLENGE = Challenge(_COMPARED, _COMPARED, same=False, changed={}, share_held=0.0)
+_GATE = GateDefinition(
+    minimum_events=1,
+    concordance_lower_above=0.5,
+    gain_upper_least=0.0,
+    calibration_slope=Range(low=0.5, high=1.5),
+    random_signature_percentile_above=90,
+)
+CHALLENGE = Challenge(_COMPARED, _COMPARED, False, {}, share_held=0.0, gate=_GATE, locked_gate=_GATE, doubt="")
 #: What a training that was compared with nothing does not say, or one that was given no name.
 OF_RETRAININGS = {
     *(f"metrics.`{name}`" for name in Contest(challenge=CHALLENGE, tried=1).metrics()),

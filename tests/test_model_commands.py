@@ -37,13 +37,6 @@ def model(small_training: TrainingResult) -> PrognosticModel:
     return small_training.model
 
 
-@pytest.fixture(autouse=True)
-def _settings_are_read_anew():
-    settings_module.settings.cache_clear()
-    yield
-    settings_module.settings.cache_clear()
-
-
 class Site:
     """One installation, with an MLflow of its own."""
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,13 +78,6 @@ class Site:
             (entry["stage"], entry["action"], entry.get("from_version"), entry.get("to_version"))
             for entry in self.entries
         ]
-
-
-@pytest.fixture(autouse=True)
-def _settings_are_read_anew() -> Iterator[None]:
-    settings_module.settings.cache_clear()
-    yield
-    settings_module.settings.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,13 +86,6 @@ class Site:
         """Return all that MLflow's database holds."""
         with closing(sqlite3.connect(self.store.folder / "mlflow.db")) as database:
             return list(database.iterdump())
-
-
-@pytest.fixture(autouse=True)
-def _settings_are_read_anew() -> Iterator[None]:
-    settings_module.settings.cache_clear()
-    yield
-    settings_module.settings.cache_clear()
 
 
 @pytest.fixture(scope="module")

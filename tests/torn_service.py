@@ -36,6 +36,10 @@ class _LiveModel(_Live):
         super().__init__(champions)
         self._name = name
 
+    def on_reference(self, name: str | None, *, kind: str) -> _LiveModel:
+        assert name is None, f"no request of the load names a reference ({kind})"
+        return self
+
     def _now(self) -> ServedModel:
         served: ServedModel = super()._now().models[self._name]
         return served
