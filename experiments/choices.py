@@ -19,6 +19,8 @@ class Choices:
     endpoint : str
     cancer_type, profile : str or None
         In place of what the cohort folder says.
+    scale, zscore_reference, time_unit : str or None
+        Of the expression and of the follow-up, where the folder does not say it.
     definition : Path or None
         In place of the definition of the cancer type and endpoint.
     trials, seed : int or None
@@ -30,6 +32,9 @@ class Choices:
     endpoint: str
     cancer_type: str | None = None
     profile: str | None = None
+    scale: str | None = None
+    zscore_reference: str | None = None
+    time_unit: str | None = None
     definition: Path | None = None
     trials: int | None = None
     seed: int | None = None
@@ -40,4 +45,12 @@ class Choices:
         # pandas and the formats take a while to import, and most commands read no cohort.
         from features.readers import read_cohort  # noqa: PLC0415
 
-        return read_cohort(folder, endpoint=self.endpoint, cancer_type=self.cancer_type, profile=self.profile)
+        return read_cohort(
+            folder,
+            endpoint=self.endpoint,
+            cancer_type=self.cancer_type,
+            profile=self.profile,
+            scale=self.scale,
+            zscore_reference=self.zscore_reference,
+            time_unit=self.time_unit,
+        )

@@ -55,8 +55,6 @@ def scan(  # noqa: PLR0917
     forests: tuple[str, ...],
     restricted_to: float | None,
     workers: int | None,
-    cancer_type: str | None,
-    profile: str | None,
     **settings: Any,
 ) -> None:
     """Estimate the univariate hazard ratios of genes in the cohorts in FOLDERS.
@@ -68,6 +66,7 @@ def scan(  # noqa: PLR0917
     from features.readers import find_cohorts
     from training.scan.scan import ScanSettings
 
+    reading = {name: settings.pop(name) for name in cli_options.OF_THE_FOLDER}
     chosen = ScanSettings(
         cuts=_cuts(cuts, strata),
         strata=strata,
@@ -78,7 +77,7 @@ def scan(  # noqa: PLR0917
     wanted = scan_genes.genes_named(genes)
     curves, forests = tuple(dict.fromkeys(curves)), tuple(dict.fromkeys(forests))
     check_writable(target)
-    choices = Choices(endpoint=endpoints[0], cancer_type=cancer_type, profile=profile)
+    choices = Choices(endpoint=endpoints[0], **reading)
     with progress_bars() as progress:
         cohorts, unread = scanning.read_cohorts(find_cohorts(folders), choices, endpoints, by_site=by_site)
         found = scan_genes.found_genes(wanted, scanning.genes_of(cohorts))

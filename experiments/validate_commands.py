@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("folder", metavar="DIR", type=cli_options.folder)
 @cli_options.reading
-@click.option("--scale", help="Of the expression values, where the folder does not say it.")
-@click.option("--zscore-reference", help="What its z-scores refer to, where the folder does not say it.")
 @click.option("--model", "reference", metavar="NAME[@ALIAS|:VERSION]",
               help="A registered model; what is served for the cohort's cancer type unless set.")  # fmt: skip
 @click.option("--bundle", type=click.Path(exists=True, file_okay=False, path_type=Path),

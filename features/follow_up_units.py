@@ -37,8 +37,8 @@ WHOLE_MONTHS = 240.0
 #: Days are whole: more than so many fractions are not of days.
 FRACTIONS_MAX = 0.5
 _MEND = (
-    'write time_unit = "days" (or "months" or "years") in cohort.toml in the cohort\'s folder, or give the column a '
-    "name that states its unit, as OS_DAYS, OS_MONTHS and OS_YEARS do"
+    'write time_unit = "days" (or "months" or "years") in cohort.toml in the cohort\'s folder, state --time-unit, or '
+    "give the column a name that states its unit, as OS_DAYS, OS_MONTHS and OS_YEARS do"
 )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from experiments.cli import main
+from experiments.cli_options import TIME_UNITS
+from features.follow_up_units import UNITS
 
 
 def prognosis(*arguments: object):
@@ -47,6 +50,25 @@ def test_inspect_says_what_is_in_a_cohort(simulated):
         assert line in result.stdout
     assert "months (reverse Kaplan–Meier)" in result.stdout
     assert "\nledger\n" in result.stdout
+
+
+def test_what_a_folder_does_not_say_the_command_line_can(tmp_path):
+    generator = np.random.default_rng(1)
+    patients = pd.Index([f"P{i}" for i in range(40)], name="patient")
+    genes = pd.DataFrame({"CD44": generator.normal(8, 1, 40), "CXCR4": generator.normal(6, 1, 40)}, patients)
+    outcome = {"time": generator.uniform(1, 30, 40).round(1), "status": generator.integers(0, 2, 40)}
+    genes.to_csv(tmp_path / "expression.csv")
+    pd.DataFrame(outcome, patients).to_csv(tmp_path / "clinical.csv")
+    known = ("cohort", "inspect", tmp_path, "--cancer-type", "KIRC", "--scale", "log2_tpm_1")
+    assert "state --time-unit" in prognosis(*known).stderr
+    read = prognosis(*known, "--time-unit", "months")
+    assert read.exit_code == 0, read.stderr
+    assert "scale               log2_tpm_1" in read.stdout
+    assert prognosis(*known, "--time-unit", "weeks").exit_code == 2
+
+
+def test_the_units_of_the_command_line_are_those_of_the_readers():
+    assert TIME_UNITS == UNITS
 
 
 def test_inspect_names_the_panel_genes_that_a_real_cohort_lacks(real_cohorts):
