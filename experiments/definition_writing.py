@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.audit_log import plain
 from experiments.definition_advice import RILEY, Advice, Facts, advised, facts_of
 from experiments.runner import DEFINITIONS
 from features.cohort import ENDPOINTS, Cohort
@@ -118,8 +119,8 @@ def toml_value(value: object) -> str:
         return f"{{ {', '.join(f'{key} = {toml_value(each)}' for key, each in value.items())} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(toml_value, value))}]"
-    # JSON's strings, numbers and truth values are TOML's.
-    return json.dumps(value, ensure_ascii=False)
+    # JSON's strings, numbers and truth values are TOML's, but for one sign that TOML wants to be escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _header(facts: Facts) -> str:
@@ -148,7 +149,8 @@ def _without_header(text: str) -> str:
 
 
 def _comment(text: str) -> list[str]:
-    return [f"# {line}" for line in textwrap.wrap(text, WIDTH - 2, break_on_hyphens=False)]
+    """Return a text as lines of comment; what names and sources hold may be no part of TOML."""
+    return [f"# {line}" for line in textwrap.wrap(plain(text), WIDTH - 2, break_on_hyphens=False)]
 
 
 def _flat(content: dict[str, object]) -> dict[tuple[str, str], object]:

@@ -115,7 +115,10 @@ def _retrained(cohort: Cohort, asked: Asked) -> bool:
         with progress_bars() as progress:
             came_of_it = run(cohort, asked, settings=settings(), progress=progress)
     except PrognosisError as error:
-        click.echo(f"prognosis: {cohort}: {' '.join(str(error).split())}", err=True)
+        told = " ".join(str(error).split())
+        # What is wrong with a cohort begins with its name.
+        where = "" if told.startswith(f"{cohort}: ") else f"{cohort}: "
+        click.echo(f"prognosis: {where}{told}", err=True)
         return False
     click.echo(retraining_summary(came_of_it))
     return True

@@ -116,7 +116,7 @@ def require_features(cohort: Cohort, panel: Panel, *, clinical: tuple[str, ...],
     Raises
     ------
     PanelError
-        If no gene of the panel varies in these patients, of each cohort that was pooled.
+        If no gene of the panel is known in enough of these patients, of each cohort that was pooled, and varies.
     """
     if cohort.strata is None:
         return fit_features(cohort, panel, clinical=clinical, minimum_known=minimum_known)
@@ -124,6 +124,7 @@ def require_features(cohort: Cohort, panel: Panel, *, clinical: tuple[str, ...],
     if not state.genes:
         raise PanelError(
             f"{cohort}: none of the {len(panel.genes)} genes of panel {panel.name} is in every pooled cohort and "
-            f"varies there (they have {cohort.expression.shape[1]} genes in common); check the gene identifiers."
+            f"varies among its patients, of whom {minimum_known:.0%} must know it (they have {cohort.expression.shape[1]} "
+            "genes in common); check the gene identifiers, and for missing values."
         )
     return state

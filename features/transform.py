@@ -143,15 +143,34 @@ def fit_features(cohort: Cohort, panel: Panel, *, clinical: tuple[str, ...], min
     Raises
     ------
     PanelError
-        If no gene of the panel varies in these patients.
+        If no gene of the panel is known in enough of these patients and varies.
     """
     state = fit_fold_features(cohort, panel, clinical=clinical, minimum_known=minimum_known)
     if not state.references:
-        raise PanelError(
-            f"{cohort}: none of the {len(panel.genes)} genes of panel {panel.name} is in the cohort and varies "
-            f"(it holds {cohort.expression.shape[1]} genes); check the gene identifiers."
-        )
+        raise PanelError(f"{cohort}: {_why_no_gene(cohort, panel, minimum_known)}")
     return state
+
+
+def _why_no_gene(cohort: Cohort, panel: Panel, minimum_known: float) -> str:
+    """Say which of the three it is: other identifiers, too few values, or the same value in all."""
+    present = [symbol for symbol in panel.symbols if symbol in cohort.expression.columns]
+    whose = f"the {len(panel.genes)} genes of panel {panel.name}"
+    if not present:
+        n_genes = cohort.expression.shape[1]
+        return f"none of {whose} is in the cohort (it holds {n_genes} genes); check the gene identifiers."
+    shares = np.isfinite(cohort.expression[present].to_numpy(np.float64)).mean(axis=0)
+    best, share = present[int(shares.argmax())], float(shares.max())
+    here = f"{len(present)} of {whose} are in the cohort"
+    if share < minimum_known or not share:
+        return (
+            f"{here}, but none is known in {minimum_known:.0%} of the {len(cohort.expression)} patients (most: {best}, "
+            f"in {share:.0%}); fill in the missing values, or leave out the patients without any."
+        )
+    known = int((shares >= minimum_known).sum())
+    return (
+        f"{here}, but none of the {known} that are known in enough patients varies (first: {best}, the same in all); "
+        "check that these columns hold expression."
+    )
 
 
 def fit_fold_features(cohort: Cohort, panel: Panel, *, clinical: tuple[str, ...], minimum_known: float) -> FeatureState:

@@ -119,6 +119,15 @@ def test_clinical_columns_are_those_that_enough_patients_know():
     assert "may be added: subtype" in definition_text(changed)
 
 
+@pytest.mark.parametrize("character", ["\x00", "\x07", "\x1b", "\x7f", "\x85", "\u2028", "\n[gate]\n"])
+def test_no_sign_in_a_name_breaks_the_file(character):
+    cohort = cohort_of(60, source=f"a{character}folder")
+    clinical = cohort.clinical.assign(**{f"sub{character}type": ["x", "y"] * 150})
+    text = definition_text(replace(cohort, clinical=clinical))
+    assert tomllib.loads(text)["features"]["clinical"] == tomllib.loads(definition_text(cohort))["features"]["clinical"]
+    assert all(line.isprintable() for line in text.split("\n"))
+
+
 @pytest.mark.parametrize(("days", "months"), [(800.0, (6.0, 12.0, 24.0)), (4000.0, (12.0, 36.0, 60.0)), (60.0, (1.9,))])
 def test_horizons_lie_within_the_follow_up(days, months):
     cohort = cohort_of(60)
@@ -163,6 +172,9 @@ def test_a_cohort_that_no_definition_suits_is_refused():
     with pytest.raises(PanelError, match="none of the"):
         definition_text(replace(nothing, expression=nothing.expression[["BG001"]] if "BG001" in nothing.expression
                                 else nothing.expression.iloc[:, -1:]))  # fmt: skip
+    sparse = nothing.expression.where(np.random.default_rng(0).random(nothing.expression.shape) > 0.7)
+    with pytest.raises(PanelError, match=r"none is known in 50% of the 300 patients .*; fill in the missing values"):
+        definition_text(replace(nothing, expression=sparse))
 
 
 def test_a_key_that_the_text_does_not_hold_is_no_advice():
@@ -170,7 +182,9 @@ def test_a_key_that_the_text_does_not_hold_is_no_advice():
         edited("seed = 1\n", [Advice("gate", "seed", 2)])
 
 
-@pytest.mark.parametrize("value", ['a "b" ü', 1, 0.5, True, [1, 2.5], ["x"], {"choices": [False, "none"]}])
+@pytest.mark.parametrize(
+    "value", ['a "b" ü', "\x00\x07\x7f\x85\n", 1, 0.5, True, [1, 2.5], ["x"], {"choices": [False, "none"]}]
+)
 def test_values_are_read_back_from_what_is_written(value):
     assert tomllib.loads(f"key = {toml_value(value)}")["key"] == value
 

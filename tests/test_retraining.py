@@ -337,6 +337,16 @@ def test_a_cohort_that_cannot_be_compared_is_said_so_in_one_line(site: Site, fol
     result = site("retrain", folders("one"), "--champion", "SIMULATED-KIRC-OS:1")
     assert result.exit_code == 2
     assert "cannot be compared with SIMULATED-GBM-OS" in result.stderr
+    assert re.search(r"(?m)^prognosis: SIMULATED-GBM/OS: SIMULATED-KIRC-OS:1: ", result.stderr)
+
+
+def test_a_cohort_that_cannot_be_trained_on_is_named_once(site: Site, folders: Callable[[str], Path], tmp_path: Path):
+    text = site.definition.read_text(encoding="utf-8").replace("outer_folds = 2", "outer_folds = 2000")
+    (tmp_path / "folds.toml").write_text(text, encoding="utf-8")
+    result = site("retrain", folders("one"), "--definition", tmp_path / "folds.toml")
+    # Of the cohort's own error its name is a part.
+    (refusal,) = [line for line in result.stderr.splitlines() if "too few to be judged" in line]
+    assert refusal.count("SIMULATED-GBM/OS: ") == 1
 
 
 def test_killed_between_looking_and_registering_it_is_counted_once_and_registered_once(

@@ -244,10 +244,23 @@ def test_a_gene_that_is_constant_or_hardly_known_is_left_out(values):
     assert not {"R×L", "R×M", "cluster_1"} & set(names(state))
 
 
-@pytest.mark.parametrize("genes", [{"A": [1.0, 2.0]}, {"R": [1.0, 1.0]}, {}])
-def test_a_cohort_without_a_panel_gene_that_varies_is_refused_in_a_sentence(genes):
-    with pytest.raises(PanelError, match=r"KIRC/OS: none of the 5 genes of panel hand .* check the gene identifiers\."):
-        fit(cohort_of(pd.DataFrame(genes, index=["a", "b"])))
+NONE = r"KIRC/OS: none of the 5 genes of panel hand .* check the gene identifiers\."
+ALIKE = r"KIRC/OS: 2 of the 5 genes .* none of the 1 that are known .* varies \(first: R, the same in all\); check that"
+UNKNOWN = r"KIRC/OS: 2 of the 5 .* none is known in 50% of the 4 patients \(most: L1, in 25%\); fill in the missing"
+
+
+@pytest.mark.parametrize(
+    ("genes", "said"),
+    [
+        ({"A": [1.0, 2.0, 3.0, 4.0]}, NONE),
+        ({}, NONE),
+        ({"R": [1.0] * 4, "L1": [1.0, np.nan, np.nan, np.nan]}, ALIKE),
+        ({"R": [np.nan] * 4, "L1": [1.0, np.nan, np.nan, np.nan]}, UNKNOWN),
+    ],
+)
+def test_a_cohort_without_a_gene_to_learn_from_is_refused_with_the_cause(genes, said):
+    with pytest.raises(PanelError, match=said):
+        fit(cohort_of(pd.DataFrame(genes, index=list("abcd"))))
 
 
 @pytest.mark.parametrize("genes", [["L1", "L2"], []])
