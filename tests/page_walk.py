@@ -92,9 +92,11 @@ def opened_browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def running_site(model: PrognosticModel, store: ModelStore, home: Path) -> Iterator[Site]:
+def running_site(
+    model: PrognosticModel, store: ModelStore, home: Path, *, other: PrognosticModel | None = None
+) -> Iterator[Site]:
     """Run a service that wants a token, with two models: the second's bundle holds no tables."""
-    for each in (model, replace(model, cancer_type="SIMULATED-LGG", tables={})):
+    for each in (model, replace(other or model, cancer_type="SIMULATED-LGG", tables={})):
         store.register(each)
     token = add_token(home / "tokens", "clinic")
     installation = Settings(home=home, tracking_uri=store.uri, cohorts=home, tokens_file=home / "tokens")

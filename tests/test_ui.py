@@ -330,7 +330,7 @@ def test_the_cohorts_figures_are_those_of_the_service(walk: Walk, site: Site):
     model = figures["penalised_cox"]
     assert own == f"{model['value']:.3f} ({model['lower']:.3f} to {model['upper']:.3f})"
     expect(page.locator(".comparison")).to_contain_text("registered model SIMULATED-KIRC-OS, version 1")
-    page.select_option("#cohort-model", "SIMULATED-LGG-OS")
+    page.select_option("#cohort-model", label="SIMULATED-LGG, overall survival")
     expect(page.locator(".own-cohort")).to_contain_text("holds no curves by gene")
 
 

@@ -5,8 +5,9 @@ import { html, table } from "./elements.js";
 import { forest } from "./forest.js";
 import { banners, modelCard, warningList } from "./model_card.js";
 import { positionStrip } from "./position_strip.js";
+import { viewWords } from "./references.js";
 import { survivalChart } from "./survival_chart.js";
-import { endpointWords, fixed, monthsWords, percent, range } from "./words.js";
+import { fixed, monthsWords, percent, range } from "./words.js";
 
 /**
  * @param {any} response of `/score`, with one result
@@ -71,7 +72,7 @@ function heading(model, { label, at, isExample }) {
       html(
         "p",
         { class: "hint" },
-        `${model.cancer_type}, ${endpointWords(model.endpoint)}; ${scored} with ${model.name} version ${model.version}`,
+        `${viewWords(model)}; ${scored} with ${model.name} version ${model.version}`,
       ),
     ),
     print,

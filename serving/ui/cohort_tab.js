@@ -5,8 +5,8 @@ import { choice, html } from "./elements.js";
 import { geneSurvival } from "./gene_survival.js";
 import { heatmap } from "./heatmap.js";
 import { banners, modelCard } from "./model_card.js";
+import { queryOf, viewWords, views } from "./references.js";
 import { ask } from "./service.js";
-import { endpointWords } from "./words.js";
 
 /**
  * @param {any[]} models as `/models` returns them
@@ -28,22 +28,23 @@ export function startCohortTab(models) {
   };
 }
 
-async function fill(root, models) {
+async function fill(root, served) {
+  const models = served.flatMap(views);
   const scans = await Promise.all(models.map((model) => ofModel("hazard-ratios", model)));
   const own = html("div", { class: "own-cohort" });
   const shown = { model: models[0], gene: null };
   const show = async (model, gene) => {
     Object.assign(shown, { model, gene: gene ?? shown.gene });
-    chosen.select.value = model.name;
+    chosen.select.value = String(models.indexOf(model));
     const scan = scans[models.indexOf(model)];
     const compared = await ofModel("comparison", model);
     // Another may have been chosen meanwhile.
     if (shown.model === model) own.replaceChildren(...ownCohort(model, scan, compared, shown));
   };
   const options = /** @type {[string, string][]} */ (
-    models.map((model) => [model.name, `${model.cancer_type}, ${endpointWords(model.endpoint)}`])
+    models.map((model, index) => [String(index), viewWords(model)])
   );
-  const chosen = choice("cohort-model", "Cohort", options, (name) => show(models.find((model) => model.name === name)));
+  const chosen = choice("cohort-model", "Cohort", options, (index) => show(models[Number(index)]));
   const pick = async (model, gene) => {
     await show(model, gene);
     document.getElementById("gene-survival-title")?.focus();
@@ -61,7 +62,7 @@ async function fill(root, models) {
 }
 
 function ofModel(path, model) {
-  return ask(`${path}/${encodeURIComponent(model.cancer_type)}`, { endpoint: model.endpoint });
+  return ask(`${path}/${encodeURIComponent(model.cancer_type)}`, queryOf(model));
 }
 
 function ownCohort(model, scan, compared, shown) {

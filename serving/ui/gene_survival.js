@@ -5,6 +5,7 @@ import { bandPath, linePath } from "./curves.js";
 import { announce, choice, html, svg, table } from "./elements.js";
 import { ratioOf } from "./forest.js";
 import { linear, monthTicks } from "./scales.js";
+import { queryOf, referenceWords } from "./references.js";
 import { ask } from "./service.js";
 import { aliveWords, isKnown, monthsWords, percent, probabilityWords, range, withInterval } from "./words.js";
 
@@ -34,7 +35,7 @@ export function geneSurvival(model, scan, genes, { first, remember }) {
     remember(gene);
     try {
       const curves = await ask(`kaplan-meier/${encodeURIComponent(model.cancer_type)}`, {
-        endpoint: model.endpoint,
+        ...queryOf(model),
         gene,
       });
       box.replaceChildren(
@@ -76,7 +77,7 @@ function curvesChart(model, { gene, curves }, row) {
     : "";
   const byGroup = Object.fromEntries(curves.map((curve) => [curve.group, curve]));
   const figure = chart({
-    title: `${gene} in ${model.cancer_type}: high (above the median) against low`,
+    title: `${gene} in ${model.cancer_type}${referenceWords(model)}: high (above the median) against low`,
     description: words,
     legend: [
       ["high line", `High, ${byGroup.high.at_risk[0]} patients`],

@@ -2,6 +2,7 @@
 
 import { choice, html, scrolled } from "./elements.js";
 import { MEASURES, ratioOf } from "./forest.js";
+import { referenceWords } from "./references.js";
 import { fixed, isKnown, probabilityWords, withInterval } from "./words.js";
 
 /** Absolute log hazard ratios from which a cell is darker. */
@@ -52,7 +53,12 @@ function grid(models, scans, measure, pick) {
   const clearness = new Map(genes.map((gene) => [gene, clearIn(bySymbol.map((rows) => rows.get(gene)))]));
   genes.sort((a, b) => clearness.get(b) - clearness.get(a));
   const heads = models.map((model) =>
-    html("th", { scope: "col" }, model.cancer_type, html("span", { class: "endpoint" }, model.endpoint)),
+    html(
+      "th",
+      { scope: "col" },
+      model.cancer_type,
+      html("span", { class: "endpoint" }, model.endpoint + referenceWords(model)),
+    ),
   );
   const rows = genes.map((gene) =>
     html(
@@ -81,7 +87,8 @@ function clearIn(ratios) {
 function cell(model, gene, ratio, pick) {
   if (!isKnown(ratio?.value)) return html("td", { role: "gridcell", tabindex: -1, class: "none" }, "–");
   const clear = isKnown(ratio.q) && ratio.q < 0.05;
-  const words = `${gene} in ${model.cancer_type}: hazard ratio ${withInterval(ratio)}, q ${probabilityWords(ratio.q)}`;
+  const where = `${gene} in ${model.cancer_type}${referenceWords(model)}`;
+  const words = `${where}: hazard ratio ${withInterval(ratio)}, q ${probabilityWords(ratio.q)}`;
   const choose = () => pick(model, gene);
   return html(
     "td",

@@ -6,8 +6,9 @@ import { byId, html } from "./elements.js";
 import { FieldError, clearErrors, showError } from "./field_errors.js";
 import { isJson, isWhole } from "./profile_json.js";
 import { profileText, readProfile } from "./profile_text.js";
+import { queryOf, views } from "./references.js";
 import { ask } from "./service.js";
-import { statedModel, takenWords } from "./taken_profile.js";
+import { statedModel, statedReference, takenWords } from "./taken_profile.js";
 import { endpointWords, monthsWords, scaleWords } from "./words.js";
 
 const OWN = "own";
@@ -29,6 +30,7 @@ export class PatientForm {
       `${model.cancer_type}, ${endpointWords(model.endpoint)}${model.exploratory ? " (exploratory)" : ""}`;
     this.modelSelect.replaceChildren(...models.map((model) => html("option", { value: model.name }, label(model))));
     this.modelSelect.addEventListener("change", () => this.showModel());
+    byId("scored-as").addEventListener("change", () => this.showView());
     byId("scale").addEventListener("change", () => this.showReference());
     byId("take-example").addEventListener("click", () => this.takeExample());
     this.watchProfile();
@@ -43,6 +45,12 @@ export class PatientForm {
   /** The model that is chosen. */
   get model() {
     return this.models.find((model) => model.name === this.modelSelect.value);
+  }
+
+  /** The model on the reference that is chosen. */
+  get view() {
+    const [first, ...others] = views(this.model);
+    return others.find((view) => view.reference === valueOf("scored-as")) ?? first;
   }
 
   /** The clinical columns that the chosen model reads. @returns {string[]} */
@@ -62,19 +70,29 @@ export class PatientForm {
 
   /** Ask for what the chosen model reads. */
   showModel() {
-    const model = this.model;
-    byId("model-hint").textContent =
-      `${model.n_patients} patients, ${model.n_events} events; answers until ${monthsWords(model.horizon_months_max)} months.`;
-    byId("scale").replaceChildren(
-      ...this.scales.map((scale) => html("option", { value: scale, selected: scale === model.scale }, scaleWords(scale))),
+    const seen = views(this.model);
+    const label = (view) => `${view.reference}${view.reference_is_default ? " (unless another is chosen)" : ""}`;
+    byId("scored-as-field").hidden = seen.length < 2;
+    byId("scored-as").replaceChildren(
+      ...seen.map((view) => html("option", { value: view.reference ?? "" }, label(view))),
     );
     const columns = this.clinicalColumns;
     byId("clinical-fields").hidden = columns.length === 0;
     byId("clinical-hint").textContent = "All of them, or none: without them the genes alone answer.";
     byId("clinical").replaceChildren(...columns.map(clinicalField));
-    this.namedReference = null;
-    this.showReference();
+    this.showView();
     this.countGenes();
+  }
+
+  /** Say what the chosen reference is, and ask for values on its scale. */
+  showView() {
+    const { view } = this;
+    byId("model-hint").textContent =
+      `${view.n_patients} patients, ${view.n_events} events; answers until ${monthsWords(view.horizon_months_max)} months.`;
+    byId("scale").replaceChildren(
+      ...this.scales.map((scale) => html("option", { value: scale, selected: scale === view.scale }, scaleWords(scale))),
+    );
+    this.showReference();
   }
 
   /** Empty what was said of a profile that was taken, and ask for another. */
@@ -86,7 +104,7 @@ export class PatientForm {
 
   /** Ask what z-scores refer to, where they are sent. */
   showReference() {
-    const { zscore_reference: reference } = this.model;
+    const { zscore_reference: reference } = this.view;
     byId("reference-field").hidden = valueOf("scale") !== "zscore";
     const options = reference ? [[reference, `the model's: ${reference}`]] : [];
     options.push([OWN, "a reference of their own"]);
@@ -132,15 +150,14 @@ export class PatientForm {
 
   /** Fill the form with the model's synthetic patient. */
   async takeExample() {
-    const { cancer_type: cancerType, endpoint } = this.model;
+    const { view } = this;
     try {
-      this.take(JSON.stringify(await ask(`example/${encodeURIComponent(cancerType)}`, { endpoint })));
+      this.take(JSON.stringify(await ask(`example/${encodeURIComponent(view.cancer_type)}`, queryOf(view))));
     } catch (error) {
       showError(new FieldError(null, error instanceof Error ? error.message : String(error)));
       return;
     }
     this.example = valueOf("profile");
-    this.namedReference = null;
     setValue("label", "");
     this.filled = this.ofThePatient;
     say([]);
@@ -177,7 +194,11 @@ export class PatientForm {
       this.modelSelect.value = model.name;
       this.showModel();
     }
-    this.namedReference = read.stated.reference ?? null;
+    const reference = statedReference(this.model, read);
+    if (reference !== undefined && reference !== this.view.reference) {
+      setValue("scored-as", reference);
+      this.showView();
+    }
     this.adoptScale(read.stated);
     setValue("profile", read.isJson ? profileText(read.expression) : text);
     byId("profile").scrollTop = 0;
@@ -219,18 +240,19 @@ export class PatientForm {
   request(horizons) {
     if (isJson(valueOf("profile"))) this.adopt(valueOf("profile"));
     const survived = survivedMonths();
-    const asked = horizons(this.model, survived ?? 0);
+    const { view } = this;
+    const asked = horizons(view, survived ?? 0);
     const profile = {
       id: "patient",
       expression: readProfile(valueOf("profile")).expression,
       clinical: clinicalValues(this.clinicalColumns),
       survived_months: survived,
     };
-    const { cancer_type, endpoint } = this.model;
+    const { cancer_type, endpoint, reference: name } = view;
     const scale = valueOf("scale");
     const reference = scale === "zscore" ? { zscore_reference: valueOf("reference") } : {};
     const horizons_months = asked.length ? asked : null;
-    const named = this.namedReference === null ? {} : { reference: this.namedReference };
+    const named = name === null ? {} : { reference: name };
     return { cancer_type, endpoint, scale, ...reference, ...named, horizons_months, profiles: [profile] };
   }
 }

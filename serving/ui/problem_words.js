@@ -13,6 +13,7 @@ const PARTS = [
   [/^endpoint/, () => "model", () => "The endpoint"],
   [/^scale/, () => "scale", () => "The scale of the values"],
   [/^zscore_reference/, () => "reference", () => "What the z-scores refer to"],
+  [/^reference/, () => "scored-as", () => "The cohort it is scored as a patient of"],
   [/^horizons_months/, () => "survived", () => "The times that are asked for"],
   [/^profiles\[0\]\.clinical\.(.+)$/, clinicalId, columnWords],
   [/^profiles\[0\]\.clinical/, () => "clinical", () => "The clinical values"],

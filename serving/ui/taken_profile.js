@@ -27,6 +27,25 @@ export function statedModel(models, chosen, { cancer_type: cancerType, endpoint 
 }
 
 /**
+ * Find the cohort whose reference a request states, the default's where it is a request that names none.
+ * @param {any} model
+ * @param {import("./profile_text.js").ReadProfile} read
+ * @returns {string | null | undefined} undefined where only a profile was read: what is chosen stays
+ * @throws {FieldError}
+ */
+export function statedReference(model, { stated: { cancer_type: cancerType, reference } }) {
+  if (reference === undefined || reference === null) return cancerType === undefined ? undefined : model.reference;
+  const names = model.references.map((each) => each.name);
+  if (names.includes(reference)) return reference;
+  const there = names.length ? `there is: ${names.join(", ")}` : "it was trained on one cohort and has none to name";
+  throw new FieldError(
+    "profile",
+    `This request is for the reference “${String(reference).slice(0, 40)}”, and the model has no such: ${there}. ` +
+      "Correct it, or leave it out.",
+  );
+}
+
+/**
  * @param {import("./profile_text.js").ReadProfile} read
  * @param {string[]} columns the clinical values that the model reads
  * @returns {string[]} sentences; none where only genes were taken
