@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from experiments.labels import flat_metrics
-from experiments.promotion_entries import TRAIN
 from training.challenge import Challenge
 from training.estimate import Estimate
 
@@ -19,15 +18,10 @@ LONGEST_TAG = 4000
 
 @dataclass(frozen=True)
 class Contest:
-    """What a training was compared with, and what follows for its promotion.
+    """What a training was compared with, told beside the model: promotions are decided by its bundle alone.
 
     Parameters
     ----------
-    action : str
-        ``train`` or ``retrain``; what the record calls a promotion.
-    champion : str or None
-        Of a retraining: the version that was champion while it was compared. If another is by the time that the new
-        version is registered, nobody has compared the two, and the new one is a candidate.
     rival : str
         What it was compared with, in words: ``version 3 (champion)``; empty where there was nothing.
     challenge : Challenge or None
@@ -39,30 +33,11 @@ class Contest:
         For the record.
     """
 
-    action: str = TRAIN
-    champion: str | None = None
     rival: str = ""
     challenge: Challenge | None = None
     tried: int = 0
     definition: str = ""
     reason: str = ""
-
-    def is_settled_against(self, champion: str | None, *, remade: bool) -> bool:
-        """Tell whether the training may take the place of the version that is champion now.
-
-        Parameters
-        ----------
-        champion : str or None
-            The version that is champion now.
-        remade : bool
-            Whether it was made from the very data and definition of this training, by whatever code.
-
-        Notes
-        -----
-        A retraining may if it was compared with that version. A training was compared with none: it may where there
-        is no champion, or where it is the champion made again, as after an update of the program.
-        """
-        return champion is None or remade if self.action == TRAIN else champion == self.champion
 
     def tags(self) -> dict[str, str]:
         """Return what the parent run and the version say of it."""

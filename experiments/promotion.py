@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.aliases import Door, cut_off, moved_past, open_door, registered
 from experiments.audit_log import Chain, Entry
+from experiments.claims import objection, registered_model, was_champion
 from experiments.promotion_entries import (
     FORCE,
     PROMOTE,
@@ -22,12 +23,10 @@ from experiments.promotion_entries import (
     pending,
     was_promoted,
 )
-from experiments.tracking import answering, client_of, exists, record_of
+from experiments.tracking import COMPARE_THEM, answering, client_of, exists, record_of
 from experiments.transfer import Reference, find_version
 from features.errors import PrognosisError
-from serving.registry import Registry
 from serving.settings import Settings
-from training.bundle import read_bundle
 from training.gate import PASSED
 from training.model import PrognosticModel
 
@@ -35,6 +34,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from serving.bundle_cache import RegisteredVersion
+
+
+#: What the record says, beside the clauses of the gate, that a forced champion has not passed.
+UNCOMPARED = "judged_beside_the_champion"
 
 
 class PromotionError(PrognosisError):
@@ -96,7 +99,7 @@ class History:
 
 
 def promote(reference: Reference, *, settings: Settings, reason: str = "", force: bool = False) -> Moved:
-    """Make a version champion if its gate was passed.
+    """Make a version champion if its gate was passed, and if it was judged beside the champion that stands.
 
     Parameters
     ----------
@@ -106,16 +109,18 @@ def promote(reference: Reference, *, settings: Settings, reason: str = "", force
     reason : str
         For the record; no patient's data.
     force : bool
-        Promote though the gate was not passed; the record says so, and a reason must be given.
+        Promote though either was not; the record says so, and a reason must be given.
 
     Notes
     -----
-    The verdict and the figures are those of the bundle, whose digest is compared; tags can be edited.
+    The verdict, the figures and the comparison (`experiments.claims.objection`) are those of the bundle, whose digest
+    is compared; tags can be edited. No other promotion comes between the look at the champion and its replacement.
 
     Raises
     ------
     PromotionError
-        If the gate was not passed, naming the clauses; or if no version or no reason is named.
+        If the gate was not passed, naming the clauses; if the version was not judged beside the present champion; or
+        if no version or no reason is named.
     TransferError
         If there is no such version.
     BundleError
@@ -128,13 +133,31 @@ def promote(reference: Reference, *, settings: Settings, reason: str = "", force
     if force and not reason:
         raise PromotionError(f"{reference}: who forces a promotion gives a reason, which the record keeps.")
     version = find_version(reference, settings)
-    model = _model_of(version, settings)
+    model = registered_model(version, settings)
+    where, client = f"{version.name}:{version.version}", client_of(settings)
     if not (model.champion_earned or force):
-        raise PromotionError(f"{version.name}:{version.version} cannot be champion: {_missed(model)}.")
-    action, client = PROMOTE if model.champion_earned else FORCE, client_of(settings)
+        raise PromotionError(f"{where} cannot be champion: {_missed(model)}.")
     with answering(settings), open_door(client, version.name, record_of(settings)) as door:
-        entry = door.move(version.version, evidence(model, version.digest), action=action, reason=reason)
+        told = objection(version, model, door, settings)
+        if told and not force:
+            raise PromotionError(f"{where} cannot be champion: {told}; {_instead(version, door.entries)}.")
+        action = FORCE if told or not model.champion_earned else PROMOTE
+        entry = door.move(version.version, _evidence(model, version.digest, told), action=action, reason=reason)
     return Moved(version.name, version.version, entry)
+
+
+def _instead(version: RegisteredVersion, entries: tuple[Entry, ...]) -> str:
+    """Say what can be done with a version that was not judged beside the champion."""
+    back = f"prognosis rollback {version.name} --to {version.version} brings back what was champion before"
+    back = f"{back}, " if was_champion(entries, version) else ""
+    return f"{back}{COMPARE_THEM}, and only --force with a --reason promotes it as it is"
+
+
+def _evidence(model: PrognosticModel, digest: str, told: str) -> Evidence:
+    """Return what speaks for a model, and what does not."""
+    proof = evidence(model, digest)
+    missed = [*proof.figures["missed"], *([UNCOMPARED] if told else [])]
+    return replace(proof, figures={**proof.figures, "missed": missed})
 
 
 def rollback(name: str, *, settings: Settings, to: str | None = None, reason: str = "") -> Moved:
@@ -252,18 +275,11 @@ def _proof_of(target: Entry, version: RegisteredVersion, entries: tuple[Entry, .
     where = f"{version.name}:{version.version}"
     if version.digest != target["digests"].get("bundle"):
         raise PromotionError(f"{where} is not the model that was champion: its bundle is another, by the record.")
-    model = _model_of(version, settings)
+    model = registered_model(version, settings)
     forced = was_promoted(entries, version.name, bundle=version.digest, action=FORCE)
     if not (model.champion_earned or forced):
         raise PromotionError(f"{where} was made champion past the record, and {_missed(model)}.")
     return evidence(model, version.digest)
-
-
-def _model_of(version: RegisteredVersion, settings: Settings) -> PrognosticModel:
-    model = read_bundle(Registry(settings.tracking_uri, settings.bundle_cache).bundle(version))
-    if model.name != version.name:
-        raise PromotionError(f"{version.name}:{version.version} holds the bundle of {model.name}; train it again.")
-    return model
 
 
 def _missed(model: PrognosticModel) -> str:

@@ -19,9 +19,12 @@ _reason = click.option("--reason", default="", help="For the record; it must hol
 @click.command()
 @click.argument("reference", metavar="NAME:VERSION")
 @_reason
-@click.option("--force", is_flag=True, help="Though its gate was not passed; a --reason must be given.")
+@click.option("--force", is_flag=True, help="Though it has not earned it; a --reason must be given.")
 def promote(reference: str, reason: str, force: bool) -> None:  # noqa: FBT001
-    """Make a version champion if its gate was passed, and write it into the record.
+    """Make a version champion if it has earned it, and write that into the record.
+
+    Its gate must be passed and, where a champion stands, it must have been judged beside that very one (by prognosis
+    retrain), or be the same made again by other code. To go back to an earlier champion is a rollback.
 
     Running services serve it within seconds. NAME@candidate names the newest version.
     """

@@ -22,6 +22,8 @@ RECOVERED, ABANDONED = "recovered", "abandoned"
 #: The alias was found elsewhere than where the record had left it.
 FOUND = "found"
 SHOWN = "concordance_harrell"
+#: Keys of a retrained model's provenance: with which version it was compared, in words, and the digest of that bundle.
+COMPARED_WITH, COMPARED_BUNDLE = "compared_with", "compared_with_bundle"
 _BOUNDS = {"value": "", "lower": "_lower", "upper": "_upper"}
 
 
@@ -33,7 +35,8 @@ class Evidence:
     ----------
     figures : mapping
         ``concordance_harrell`` with ``value``, ``lower`` and ``upper`` (out of fold, of the whole procedure),
-        ``gate``, ``missed`` clauses, ``learner``, ``n_patients`` and ``n_events``.
+        ``gate``, ``missed`` clauses, ``learner``, ``n_patients`` and ``n_events``; of what was retrained,
+        ``compared_with`` (which version, in words) and ``compared_with_bundle`` (its digest).
     digests : mapping of str to str
         SHA-256 of the ``data``, the ``definition`` and the ``bundle``.
     """
@@ -61,6 +64,7 @@ def evidence(model: PrognosticModel, bundle_digest: str) -> Evidence:
         "learner": variant.learner,
         "n_patients": model.cohort.n_patients,
         "n_events": model.cohort.n_events,
+        **{key: model.provenance[key] for key in (COMPARED_WITH, COMPARED_BUNDLE) if key in model.provenance},
     }
     made_from = {key: model.provenance[f"{key}_digest"] for key in ("data", "definition")}
     return Evidence(figures, {**made_from, "bundle": bundle_digest})

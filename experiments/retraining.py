@@ -14,9 +14,10 @@ from joblib import cpu_count
 from experiments.aliases import registered
 from experiments.challenger_counts import noted, patient_set
 from experiments.choices import Choices
+from experiments.claims import comparison_told
 from experiments.console import Progress
 from experiments.contests import CHANGED, KEPT, NEW, Contest
-from experiments.promotion_entries import RETRAIN, evidence
+from experiments.promotion_entries import evidence
 from experiments.rivals import Standing, standing_of
 from experiments.runner import overridden, provenance_of, train_cohort
 from experiments.tracking import TrackedModel, answering, client_of, exists, record_of
@@ -119,7 +120,8 @@ def retrain(cohort: Cohort, asked: Asked, *, settings: Settings, progress: Progr
     standing = standing_of(name, settings, asked.rival)
     definition, panel = definition_to_train(cohort, asked.choices, standing)
     workers = asked.choices.workers or cpu_count()
-    with under_way(cohort, provenance_of(cohort, definition, panel=panel), settings=settings) as unfinished:
+    made_from = provenance_of(cohort, definition, panel=panel, reference=asked.reference)
+    with under_way(cohort, made_from, settings=settings) as unfinished:
         kept = unfinished.folder.parent
         result = train_cohort(
             cohort,
@@ -167,16 +169,20 @@ def definition_to_train(cohort: Cohort, choices: Choices, standing: Standing) ->
 
 
 def judged_beside(result: TrainingResult, standing: Standing, challenge: Challenge | None) -> TrainingResult:
-    """Return a training's result whose gate, and whose model's, has the clauses on the champion that stands."""
-    if standing.champion is None:
-        return result
-    gate = _verdict(result, standing, challenge)
-    references = {name: _with_gate(each, gate) for name, each in result.model.references.items()}
-    return replace(result, gate=gate, model=replace(_with_gate(result.model, gate), references=references))
+    """Return a training's result whose gate has the clauses on the champion that stands.
+
+    Its model, on each reference, says the same, and with which version it was compared: that is in the bundle, by
+    which promotions are decided.
+    """
+    gate = result.gate if standing.champion is None else _verdict(result, standing, challenge)
+    told = comparison_told(standing.rival)
+    references = {name: _judged(each, gate, told) for name, each in result.model.references.items()}
+    return replace(result, gate=gate, model=replace(_judged(result.model, gate, told), references=references))
 
 
-def _with_gate(model: PrognosticModel, gate: GateVerdict) -> PrognosticModel:
-    return replace(model, gate=gate.clauses, champion_earned=gate.passed)
+def _judged(model: PrognosticModel, gate: GateVerdict, told: Mapping[str, str]) -> PrognosticModel:
+    provenance = {**model.provenance, **told}
+    return replace(model, gate=gate.clauses, champion_earned=gate.passed, provenance=provenance)
 
 
 def _verdict(result: TrainingResult, standing: Standing, challenge: Challenge | None) -> GateVerdict:
@@ -208,8 +214,6 @@ def _counted(
     """Write the look into the record, and return what runs and version say of the contest."""
     rival = standing.rival
     contest = Contest(
-        action=RETRAIN,
-        champion=standing.champion,
         rival="" if rival is None else str(rival),
         challenge=challenge,
         definition=NEW if challenge is None else CHANGED if challenge.changed else KEPT,

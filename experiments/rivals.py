@@ -27,11 +27,14 @@ class Rival:
     version : str
     alias : str
         ``champion``, ``candidate``, or empty.
+    digest : str
+        Of its bundle.
     model : PrognosticModel
     """
 
     version: str
     alias: str
+    digest: str
     model: PrognosticModel
 
     def __str__(self) -> str:
@@ -98,4 +101,4 @@ def _rival(reference: Reference, settings: Settings) -> Rival:
     model = read_bundle(Registry(settings.tracking_uri, settings.bundle_cache).bundle(version))
     if model.name != version.name:
         raise RivalError(f"{version.name}:{version.version} holds the bundle of {model.name}; train it again.")
-    return Rival(version.version, version.alias, model)
+    return Rival(version.version, version.alias, version.digest, model)

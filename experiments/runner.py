@@ -16,6 +16,7 @@ from features.cohort import SIMULATED_PREFIX, Cohort
 from features.panel import PANELS, Panel, load_panel
 from training.checkpoints import Checkpoints
 from training.definition import ANY, Definition, DefinitionError, load_definition
+from training.references import default_reference
 from training.results import TrainingResult
 from training.tasks import Progress
 from training.trainer import train
@@ -101,7 +102,7 @@ def train_cohort(
     reference : str
         Which of several pooled cohorts is the model's default reference; the largest unless given.
     """
-    made_from = provenance_of(cohort, definition, others, panel)
+    made_from = provenance_of(cohort, definition, others, panel, reference)
     provenance = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         **made_from,
@@ -127,10 +128,24 @@ def checkpoint_name(cohort: Cohort, made_from: Mapping[str, str]) -> str:
 
 
 def provenance_of(
-    cohort: Cohort, definition: Definition, others: Sequence[Cohort] = (), panel: Panel | None = None
+    cohort: Cohort,
+    definition: Definition,
+    others: Sequence[Cohort] = (),
+    panel: Panel | None = None,
+    reference: str = "",
 ) -> dict[str, str]:
-    """Return what a model is made from: equal data, definition (panel included) and code give the same model."""
+    """Return what a model is made from: equal data, definition (panel included) and code give the same model.
+
+    Of cohorts that were pooled the default reference is a part of it: by that one, patients are scored unless another
+    is named.
+
+    Raises
+    ------
+    CohortError
+        If no cohort of the reference's name was pooled.
+    """
     panel = panel or load_panel(definition.features.panel)
+    default = default_reference(cohort, reference)
     pooled = sorted(other.digest() for other in others if other.cancer_type != cohort.cancer_type)
     return {
         "data_digest": hashlib.sha256("".join([cohort.digest(), *pooled]).encode()).hexdigest()
@@ -138,6 +153,7 @@ def provenance_of(
         else cohort.digest(),
         "definition_digest": definition_digest(definition, panel),
         "code_version": code_version(),
+        **({"default_reference": default} if default else {}),
     }
 
 

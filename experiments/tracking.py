@@ -32,6 +32,7 @@ from mlflow.utils.mlflow_tags import (
 from experiments.aliases import open_door, record_beside
 from experiments.artifacts import write_evaluation, write_training
 from experiments.audit_log import AuditLog
+from experiments.claims import objection, registered_model
 from experiments.contests import NO_CONTEST, Contest
 from experiments.labels import (
     MADE_FROM,
@@ -43,11 +44,12 @@ from experiments.labels import (
     warning,
 )
 from experiments.mlflow_views import experiment_tags, missing_tags, training_links
-from experiments.promotion_entries import TRAIN, Evidence, evidence, was_promoted
+from experiments.promotion_entries import COMPARED_WITH, RETRAIN, TRAIN, Evidence, evidence, was_promoted
 from experiments.run_figures import of_evaluation, of_null, of_training
 from features.errors import PrognosisError
+from serving.bundle_cache import RegisteredVersion
 from serving.settings import Settings
-from training.bundle import bundle_digest
+from training.bundle import bundle_digest, read_bundle
 from training.model import PrognosticModel
 from training.results import Estimate, Evaluation, TrainingResult
 from training.trainer import headline_name
@@ -55,9 +57,7 @@ from training.trainer import headline_name
 logger = logging.getLogger(__name__)
 
 CHAMPION, CANDIDATE = "champion", "candidate"
-#: Why a version that earned it is no champion.
-OVERTAKEN = "another version became champion meanwhile, with which nobody has compared this one: it stays a candidate."
-UNCOMPARED = "the champion stays, as nobody has compared this version with it: prognosis retrain compares the two."
+COMPARE_THEM = "prognosis retrain compares the two"
 BUNDLE = "bundle"
 #: The tag by which a training finds its own runs and its version again after it was killed.
 TRAINING = "training"
@@ -128,7 +128,8 @@ def track(
     Notes
     -----
     The model is registered last, so that a version stands for a run that is whole. A run that could not be written
-    is marked as failed.
+    is marked as failed. A version's aliases follow from its own bundle: what a training that was taken up again has
+    made may differ from what was registered, as another champion may stand by now.
 
     Raises
     ------
@@ -139,7 +140,9 @@ def track(
     client = client_of(settings)
     before = version_of(client, result.model.name, training)
     if before is not None:
-        return _tracked(before, _give_aliases(client, before, result, settings, contest))
+        logger.info("%s: version %s is of this training, registered before it was stopped", before.name, before.version)
+        model = registered_model(_as_candidate(before), settings)
+        return _tracked(before, _give_aliases(client, before, model, settings, contest))
     experiment_id = experiment_of(client, result.model, settings=settings)
     own, scratch = {TRAINING: training} if training else {}, bundle_folder.parent
     reported = result.evaluations[headline_name(result.evaluations, result.definition)]
@@ -161,7 +164,7 @@ def track(
         client.log_artifacts(run_id, str(bundle_folder), BUNDLE)
         version = _register(client, run_id, result, reported, {"bundle_digest": digest, **contest.tags(), **own})
         _describe(client, experiment_id, run_id, version, note(result, reported))
-    return _tracked(version, _give_aliases(client, version, result, settings, contest))
+    return _tracked(version, _give_aliases(client, version, read_bundle(bundle_folder), settings, contest))
 
 
 def close_interrupted(training: str, name: str, *, settings: Settings) -> None:
@@ -348,28 +351,29 @@ def _describe(client: MlflowClient, experiment_id: str, run_id: str, version: Mo
 
 
 def _give_aliases(
-    client: MlflowClient, version: ModelVersion, result: TrainingResult, settings: Settings, contest: Contest
+    client: MlflowClient, version: ModelVersion, model: PrognosticModel, settings: Settings, contest: Contest
 ) -> tuple[str, ...]:
-    """Give a version the aliases that it earned, and return them; a training promotes once, however often resumed."""
+    """Give a version the aliases that the model in its bundle earned, and return them.
+
+    A training promotes once, however often it is taken up again.
+    """
     client.set_registered_model_alias(version.name, CANDIDATE, version.version)
-    if not result.gate.passed:
+    if not model.champion_earned:
         return (CANDIDATE,)
-    number, digest = str(version.version), version.tags["bundle_digest"]
+    own, action = _as_candidate(version), RETRAIN if COMPARED_WITH in model.provenance else TRAIN
     with open_door(client, version.name, record_of(settings)) as door:
-        if not was_promoted(door.entries, version.name, bundle=digest, action=contest.action):
-            remade = _same_choices(version.tags, door.state.versions.get(door.state.champion or "", {}))
-            if contest.is_settled_against(door.state.champion, remade=remade):
-                proof = _with_count(evidence(result.model, digest), contest)
-                door.move(number, proof, action=contest.action, reason=contest.reason)
+        if not was_promoted(door.entries, version.name, bundle=own.digest, action=action):
+            told = objection(own, model, door, settings)
+            if told:
+                logger.warning("%s: version %s stays a candidate: %s; %s", own.name, own.version, told, COMPARE_THEM)
             else:
-                logger.warning("%s: %s", version.name, OVERTAKEN if contest.action != TRAIN else UNCOMPARED)
-        return (CANDIDATE, CHAMPION) if door.state.champion == number else (CANDIDATE,)
+                proof = _with_count(evidence(model, own.digest), contest)
+                door.move(own.version, proof, action=action, reason=contest.reason)
+        return (CANDIDATE, CHAMPION) if door.state.champion == own.version else (CANDIDATE,)
 
 
-def _same_choices(tags: Mapping[str, str], champion: Mapping[str, str]) -> bool:
-    """Tell whether a version and the champion were made from the same data and definition."""
-    made_from = ("data_digest", "definition_digest")
-    return all(tags.get(key) is not None and tags.get(key) == champion.get(key) for key in made_from)
+def _as_candidate(version: ModelVersion) -> RegisteredVersion:
+    return RegisteredVersion(version.name, str(version.version), CANDIDATE, version.tags["bundle_digest"])
 
 
 def _with_count(proof: Evidence, contest: Contest) -> Evidence:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
+from experiments import promotion
 from experiments.cli import main
 from experiments.promotion import verify
+from experiments.promotion_entries import COMPARED_BUNDLE, COMPARED_WITH
 from experiments.tracking import record_of, track
 from experiments.transfer import import_models
 from serving import settings as settings_module
@@ -25,6 +27,7 @@ from serving.registry import Registry
 from serving.routes import score_body
 from serving.settings import Settings
 from training.bundle import bundle_digest, write_bundle
+from training.non_inferiority import LOCKED
 from training.results import GateVerdict
 from training.synthetic_profile import synthetic_profile
 
@@ -174,6 +177,97 @@ def warnings_of_an_answer(site: Site, model: PrognosticModel) -> list[str]:
 def test_force_is_no_force_where_the_gate_was_passed(site: Site):
     site("promote", f"{NAME}:1", "--force", "--reason", "to be sure")
     assert site.told()[-1][1] == "promote"
+
+
+def other(model: PrognosticModel, digit: str, *, beside: str = "", clause: str = LOCKED) -> PrognosticModel:
+    """A model of other data, that was judged beside the bundle of a digest."""
+    compared = {COMPARED_WITH: "version 7 (champion)", COMPARED_BUNDLE: beside} if beside else {}
+    made = another(model, "2029", data_digest=digit * 64, **compared)
+    return replace(made, gate=(*made.gate, (clause, "passed", "no loss"))) if beside else made
+
+
+def digest_of(site: Site, version: str) -> str:
+    tags: dict[str, str] = site.client.get_model_version(NAME, version).tags
+    return tags["bundle_digest"]
+
+
+def test_only_what_was_judged_beside_the_present_champion_takes_its_place(site: Site, model: PrognosticModel):
+    first, second = digest_of(site, "1"), digest_of(site, "2")
+    site.register(
+        other(model, "4"),
+        other(model, "5", beside=second),
+        other(model, "6", beside=first, clause="minimum_events"),
+        another(other(model, "7"), "2029", data_digest="7" * 64, **{COMPARED_WITH: "no version"}),
+        other(model, "8", beside=first),
+    )
+    site("promote", f"{NAME}:1")
+    for version, told in {
+        "4": "its bundle names no version that it was compared with",
+        "5": f"it was compared with another, version 7 (champion) of bundle {second[:8]}",
+        "6": "was none when this one was compared with it, for information",
+        "7": "none stood to compare it with when it was made",
+    }.items():
+        result = site("promote", f"{NAME}:{version}")
+        assert refused(result, f"{NAME}:{version} cannot be champion: version 1 is champion now, ")
+        assert told in result.stderr
+        assert "prognosis retrain compares the two, and only --force with a --reason" in result.stderr
+    assert (site.champion, len(site.entries)) == ("1", 2)
+    assert site("promote", f"{NAME}:8").exit_code == 0
+    assert (site.told()[-1], site.entries[-1]["figures"][COMPARED_BUNDLE]) == (("done", "promote", "1", "8"), first)
+    # Beside version 1, which is champion no longer; its data, definition and reference are not the champion's either.
+    back = site("promote", f"{NAME}:1")
+    assert refused(back, f"prognosis rollback {NAME} --to 1 brings back what was champion before, ")
+    assert site("rollback", NAME).exit_code == 0
+    assert site.champion == "1"
+
+
+def test_tags_say_nothing_of_whom_a_version_was_compared_with(site: Site, model: PrognosticModel):
+    site.register(other(model, "4", beside="f" * 64))
+    site("promote", f"{NAME}:1")
+    for key in ("data_digest", "definition_digest", "compared_with", COMPARED_BUNDLE):
+        site.client.set_model_version_tag(NAME, "4", key, site.client.get_model_version(NAME, "1").tags.get(key, "1"))
+    assert refused(site("promote", f"{NAME}:4"), "it was compared with another")
+    # Nor does the champion's tag: by it, a bundle is looked for that is not there.
+    site.client.set_model_version_tag(NAME, "1", "bundle_digest", "f" * 64)
+    result = site("promote", f"{NAME}:4")
+    assert (result.exit_code, site.champion) == (2, "1")
+    assert "version 1 is champion, whose bundle cannot be compared with" in result.stderr
+
+
+def test_a_champion_that_came_after_the_gate_was_looked_at_is_seen(
+    site: Site, model: PrognosticModel, monkeypatch: pytest.MonkeyPatch
+):
+    site.register(other(model, "4", beside=digest_of(site, "1")), other(model, "5"))
+    site("promote", f"{NAME}:1")
+    opened = promotion.open_door
+
+    def overtaken(*arguments: Any) -> Any:
+        site.by_hand("5")
+        return opened(*arguments)
+
+    monkeypatch.setattr(promotion, "open_door", overtaken)
+    result = site("promote", f"{NAME}:4")
+    assert (result.exit_code, site.champion) == (2, "5")
+    assert "version 5 is champion now, and it was compared with another" in result.stderr
+
+
+def test_another_default_reference_is_another_model(site: Site, model: PrognosticModel):
+    one, two = (replace(model, reference=name, reference_names=(name,)) for name in ("old", "new"))
+    site.register(one, another(one, "2030"), another(two, "2031"))
+    site("promote", f"{NAME}:4")
+    assert site("promote", f"{NAME}:5").exit_code == 0
+    assert refused(site("promote", f"{NAME}:6"), "version 5 is champion now")
+
+
+def test_who_forces_one_past_the_champion_is_in_the_record(site: Site, model: PrognosticModel):
+    site.register(other(model, "4"))
+    site("promote", f"{NAME}:1")
+    assert site("promote", f"{NAME}:4", "--force", "--reason", "a trial").exit_code == 0
+    assert site.told()[-1] == ("done", "force", "1", "4")
+    figures = site.entries[-1]["figures"]
+    assert (figures["gate"], figures["missed"]) == ("passed", ["judged_beside_the_champion"])
+    assert site("rollback", NAME).exit_code == 0
+    assert site("rollback", NAME, "--to", "4").exit_code == 0
 
 
 def test_what_is_champion_already_is_not_promoted_twice(site: Site):
@@ -401,7 +495,7 @@ def test_a_training_that_passes_its_gate_is_in_the_record_once(
 
 
 def test_an_import_as_champion_is_in_the_record_and_one_as_candidate_is_not(
-    site: Site, new_model_store: Callable[[], ModelStore], tmp_path: Path
+    site: Site, model: PrognosticModel, new_model_store: Callable[[], ModelStore], tmp_path: Path
 ):
     there = Site(new_model_store())
     site("models", "export", f"{NAME}:1", "--to", tmp_path)
@@ -413,6 +507,12 @@ def test_an_import_as_champion_is_in_the_record_and_one_as_candidate_is_not(
         assert champion.aliases == ("candidate", "champion")
         assert there.told() == [("intent", "import", None, "1"), ("done", "import", None, "1")]
     assert verify(there.settings).faults == ()
+    # Another model, of other data: the other site's decision, which the record tells with what it was compared with.
+    site.register(other(model, "4", beside="f" * 64))
+    site("models", "export", f"{NAME}:4", "--to", tmp_path / "other")
+    import_models(tmp_path / "other", alias="champion", settings=there.settings)
+    assert there.told()[-1] == ("done", "import", "1", "2")
+    assert there.entries[-1]["figures"][COMPARED_BUNDLE] == "f" * 64
 
 
 def test_a_running_service_serves_what_is_promoted_and_rolled_back(site: Site):

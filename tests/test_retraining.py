@@ -23,6 +23,7 @@ from experiments.audit_log import AuditError, Entry
 from experiments.choices import Choices
 from experiments.cli import main
 from experiments.promotion import history, verify
+from experiments.promotion_entries import COMPARED_BUNDLE, COMPARED_WITH
 from experiments.retrain_tables import retraining_summary
 from experiments.retraining import Asked, Retrained, retrain
 from experiments.rivals import RivalError
@@ -157,6 +158,7 @@ def test_a_new_cancer_type_is_judged_by_its_gate_then_beaten_then_brought_back(
     assert [entry["action"] for entry in site.entries] == ["compare", "retrain", "retrain"]
     assert first.model.tags["definition"] == "new"
     assert "compared_with" not in first.model.tags
+    assert first.result.model.provenance[COMPARED_WITH] == "no version"
 
     second = site.retrain(known, trials=2, reason="more trials")
     assert clauses(second)[BY_DEFINITION][0] == PASSED
@@ -164,11 +166,17 @@ def test_a_new_cancer_type_is_judged_by_its_gate_then_beaten_then_brought_back(
     assert "version 2 is champion in place of version 1" in retraining_summary(second)
     moved = site.entries[-1]
     assert (moved["action"], moved["reason"], moved["figures"]["challengers"]) == ("retrain", "more trials", 2)
+    # In the bundle, not in its tags alone.
+    assert moved["figures"][COMPARED_WITH] == "version 1 (champion)"
+    assert moved["figures"][COMPARED_BUNDLE] == first.model.tags["bundle_digest"]
 
     assert site("rollback", NAME).exit_code == 0
     assert site.champion == "1"
     assert verify(site.settings).faults == ()
     assert [model.version for model in list_models(site.settings)] == ["1", "2"]
+    # The second was judged beside the first, and the first beside none.
+    assert site("promote", f"{NAME}:2").exit_code == 0
+    assert "none stood to compare it with when it was made" in site("promote", f"{NAME}:1").stderr
 
 
 def test_a_challenger_of_shuffled_outcomes_stays_a_candidate_and_the_champion_stays(site: Site, strangers: Cohort):
@@ -287,6 +295,8 @@ def test_a_champion_that_came_meanwhile_was_compared_with_nobody_and_stays(
     assert came.result.gate.passed
     assert (came.model.aliases, site.champion) == (("candidate",), "1")
     assert "another version became champion while it was trained" in retraining_summary(came)
+    # Compared with it was this one, but for information alone.
+    assert "but was none when this one was compared with it" in site("promote", f"{NAME}:2").stderr
 
 
 def test_pooled_with_the_old_cohort_the_champion_is_judged_on_the_new_patients_alone(
@@ -298,6 +308,7 @@ def test_pooled_with_the_old_cohort_the_champion_is_judged_on_the_new_patients_a
     assert set(came.result.model.reference_names) == {"old", "new"}
     for each in (came.result.model, *came.result.model.references.values()):
         assert (each.gate, each.champion_earned) == (came.result.gate.clauses, came.result.gate.passed)
+        assert each.provenance[COMPARED_WITH] == "version 1 (champion)"
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,19 @@ from pathlib import Path
 import pytest
 
 from experiments import runner
-from experiments.runner import code_version, definition_digest, definition_for, provenance_of, train_cohort
+from experiments.runner import (
+    checkpoint_name,
+    code_version,
+    definition_digest,
+    definition_for,
+    provenance_of,
+    train_cohort,
+)
 from experiments.simulation import simulate_cohort
 from features import panel as panel_module
+from features.errors import CohortError
 from features.panel import load_panel
+from features.pooled_cohorts import pooled
 from training.definition import DefinitionError, load_definition
 
 DEFAULT = runner.DEFINITIONS / "default.toml"
@@ -142,6 +151,20 @@ def test_equal_data_and_choices_are_made_from_the_same_and_a_changed_value_is_no
     changed = provenance_of(replace(cohort, expression=expression), definition)
     assert changed["data_digest"] != made["data_digest"]
     assert changed["definition_digest"] == made["definition_digest"]
+
+
+def test_another_default_reference_of_pooled_cohorts_is_another_training():
+    small, large = (simulate_cohort("KIRC", seed=n, n_patients=n, n_background=0) for n in (40, 50))
+    small = replace(
+        small, expression=small.expression.rename("other-{}".format), clinical=small.clinical.rename("other-{}".format)
+    )
+    both = pooled([small, large], ["small", "large"])
+    definition = definition_for(both.cancer_type, "OS")
+    made = {name: provenance_of(both, definition, reference=name) for name in ("", "small", "large")}
+    assert made[""] == made["large"]
+    assert checkpoint_name(both, made["small"]) != checkpoint_name(both, made["large"])
+    with pytest.raises(CohortError, match="none"):
+        provenance_of(both, definition, reference="none")
 
 
 def test_a_model_says_when_and_from_what_it_was_made(small_definition):

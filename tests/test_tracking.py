@@ -19,9 +19,11 @@ from features.evidence import evidence_table, named_genes
 from serving.registry import Registry
 from serving.settings import Settings
 from training.bundle import BundleError, read_bundle, write_bundle
+from training.non_inferiority import LOCKED
 from training.results import GateVerdict
 
 METRICS = {"concordance_harrell", "concordance_uno", "integrated_brier_score"}
+BOTH = ("candidate", "champion")
 WITH_BOUNDS = {metric + end for metric in METRICS for end in ("", "_lower", "_upper")}
 
 
@@ -59,9 +61,9 @@ def children(client, parent):
     return {run.info.run_name: run for run in client.search_runs([parent.info.experiment_id], filter_string)}
 
 
-def with_gate(result, *, passed, verdict):
-    gate = GateVerdict(passed, (("concordance_lower_above", verdict, "0.5"),))
-    return replace(result, gate=gate)
+def with_gate(result, *, passed, verdict, clauses=()):
+    gate = GateVerdict(passed, (("concordance_lower_above", verdict, "0.5"), *clauses))
+    return replace(result, gate=gate, model=replace(result.model, gate=gate.clauses, champion_earned=passed))
 
 
 def copy_of(result, tmp_path):
@@ -247,9 +249,10 @@ def test_a_version_whose_bundle_is_gone_is_no_reason_not_to_train(small_training
 
 
 def test_a_champion_stays_when_its_successor_does_not_pass_the_gate(small_training, new_model_store, tmp_path):
-    settings, folder = store_settings(new_model_store()), copy_of(small_training, tmp_path)
-    first = track(with_gate(small_training, passed=True, verdict="passed"), folder, settings=settings)
-    second = track(with_gate(small_training, passed=False, verdict="failed"), folder, settings=settings)
+    settings = store_settings(new_model_store())
+    passed, failed = (with_gate(small_training, passed=word == "passed", verdict=word) for word in ("passed", "failed"))
+    first = track(passed, copy_of(passed, tmp_path / "1"), settings=settings)
+    second = track(failed, copy_of(failed, tmp_path / "2"), settings=settings)
     assert first.aliases == ("candidate", "champion")
     assert second.aliases == ("candidate",)
     assert {model.version: model.aliases for model in list_models(settings)} == {
@@ -272,6 +275,40 @@ def test_a_training_takes_no_champions_place_unless_it_is_the_champion_made_agai
         tracked = track(other, copy_of(other, tmp_path / str(number)), settings=settings)
         assert tracked.aliases == ("candidate",)
     assert "champion" in {alias for each in list_models(settings) if each.version == "2" for alias in each.aliases}
+
+
+@pytest.mark.parametrize("beside", ["1", "3"])
+def test_a_training_that_is_taken_up_again_is_judged_by_the_bundle_that_it_registered(
+    beside, small_training, new_model_store, tmp_path, monkeypatch
+):
+    store = new_model_store()
+    settings, passed = store_settings(store), with_gate(small_training, passed=True, verdict="passed")
+    others = {number: made_by(passed, data_digest=number * 64) for number in "13"}
+    digests = {number: write_bundle(other.model, tmp_path / number) for number, other in others.items()}
+    store.register(others["1"].model, alias="champion")
+    registered = judged_beside(small_training, digests[beside])
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking, "_give_aliases", killed)
+        with pytest.raises(KeyboardInterrupt):
+            track(registered, copy_of(registered, tmp_path / "before"), settings=settings, training="a-training")
+    store.register(others["3"].model, alias="champion")
+    # The second process compared with the other one, with the other verdict.
+    failed = with_gate(small_training, passed=False, verdict="failed")
+    again = judged_beside(small_training, digests["3"]) if beside == "1" else failed
+    resumed = track(again, copy_of(again, tmp_path / "after"), settings=settings, training="a-training")
+    assert (resumed.version, resumed.aliases) == ("2", BOTH if beside == "3" else ("candidate",))
+    now = store.client.get_registered_model(resumed.name).aliases["champion"]
+    assert str(now) == ("2" if beside == "3" else "3")
+
+
+def killed(*_):
+    raise KeyboardInterrupt
+
+
+def judged_beside(result, digest):
+    """A retraining's result that passed, compared with the bundle of a digest."""
+    passed = with_gate(result, passed=True, verdict="passed", clauses=((LOCKED, "passed", "no loss"),))
+    return made_by(passed, compared_with="version 7 (champion)", compared_with_bundle=digest)
 
 
 def made_by(result, **provenance):
