@@ -8,6 +8,8 @@ from features.cohort import Cohort
 
 #: The part of a TCGA barcode that names the patient; what may follow are sample, vial, portion, plate and centre.
 TCGA_PATIENT = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}(?=-|$)")
+#: A number, also as tables write it that hold numbers (``1001.0``), and as R names a column (``X1001``).
+_NUMBER = re.compile(r"X?([0-9]+)(?:\.0+)?")
 #: Between the name of a pooled cohort and an identifier that another one uses for someone else.
 OF = "/"
 
@@ -24,9 +26,13 @@ def canonical(identifier: object) -> str:
     -------
     str
         Without spaces around it, in capitals, with hyphens for points and underscores (R's ``make.names`` writes
-        ``TCGA.OR.A5J1``); of a TCGA barcode, whatever its length, the part that names the patient.
+        ``TCGA.OR.A5J1``); of a TCGA barcode, whatever its length, the part that names the patient; of a number, its
+        digits alone (``1001`` of ``1001.0`` and of R's ``X1001``).
     """
-    text = str(identifier).strip().upper().replace(".", "-").replace("_", "-")
+    written = str(identifier).strip().upper()
+    if number := _NUMBER.fullmatch(written):
+        return number[1]
+    text = written.replace(".", "-").replace("_", "-")
     barcode = TCGA_PATIENT.match(text)
     return barcode[0] if barcode else text
 

@@ -124,7 +124,7 @@ def require_features(cohort: Cohort, panel: Panel, *, clinical: tuple[str, ...],
     if not state.genes:
         raise PanelError(
             f"{cohort}: none of the {len(panel.genes)} genes of panel {panel.name} is in every pooled cohort and "
-            f"varies among its patients, of whom {minimum_known:.0%} must know it (they have {cohort.expression.shape[1]} "
-            "genes in common); check the gene identifiers, and for missing values."
+            f"varies among its patients, of whom {minimum_known:.0%} must know it (they have "
+            f"{cohort.expression.shape[1]} genes in common); check the gene identifiers, and for missing values."
         )
     return state

@@ -30,6 +30,13 @@ def called(*names: str) -> Cohort:
         (" p001\t", "P001"),
         ("ward_7.12", "WARD-7-12"),
         (12, "12"),
+        (1001.0, "1001"),
+        ("1001.00", "1001"),
+        ("X1001", "1001"),
+        ("x1001.0", "1001"),
+        ("0012", "0012"),
+        ("1001.5", "1001-5"),
+        ("XP1001", "XP1001"),
     ],
 )
 def test_every_identifier_has_one_spelling(written: object, one: str):

@@ -61,6 +61,13 @@ def children(client, parent):
     return {run.info.run_name: run for run in client.search_runs([parent.info.experiment_id], filter_string)}
 
 
+@pytest.fixture(scope="module")
+def lean(small_training):
+    """The training with no more learners than the one that is reported: all that a registration needs of it."""
+    reported = {"penalised_cox": small_training.evaluations["penalised_cox"]}
+    return replace(small_training, evaluations=reported, random_signatures=None)
+
+
 def with_gate(result, *, passed, verdict, clauses=()):
     gate = GateVerdict(passed, (("concordance_lower_above", verdict, "0.5"), *clauses))
     return replace(result, gate=gate, model=replace(result.model, gate=gate.clauses, champion_earned=passed))
@@ -238,19 +245,19 @@ def test_same_data_definition_and_code_is_recognised_and_any_other_is_not(tracke
     assert unchanged("SIMULATED-LGG-OS", made_from, settings=installation) is None
 
 
-def test_a_version_whose_bundle_is_gone_is_no_reason_not_to_train(small_training, new_model_store, tmp_path):
+def test_a_version_whose_bundle_is_gone_is_no_reason_not_to_train(lean, new_model_store, tmp_path):
     settings = store_settings(new_model_store())
-    model = track(small_training, copy_of(small_training, tmp_path), settings=settings)
-    made_from = {key: small_training.model.provenance[key] for key in MADE_FROM}
+    model = track(lean, copy_of(lean, tmp_path), settings=settings)
+    made_from = {key: lean.model.provenance[key] for key in MADE_FROM}
     assert unchanged(model.name, made_from, settings=settings) == model
     for found in settings.artifacts.rglob("bundle/model.json"):
         found.unlink()
     assert unchanged(model.name, made_from, settings=settings) is None
 
 
-def test_a_champion_stays_when_its_successor_does_not_pass_the_gate(small_training, new_model_store, tmp_path):
+def test_a_champion_stays_when_its_successor_does_not_pass_the_gate(lean, new_model_store, tmp_path):
     settings = store_settings(new_model_store())
-    passed, failed = (with_gate(small_training, passed=word == "passed", verdict=word) for word in ("passed", "failed"))
+    passed, failed = (with_gate(lean, passed=word == "passed", verdict=word) for word in ("passed", "failed"))
     first = track(passed, copy_of(passed, tmp_path / "1"), settings=settings)
     second = track(failed, copy_of(failed, tmp_path / "2"), settings=settings)
     assert first.aliases == ("candidate", "champion")
@@ -261,11 +268,9 @@ def test_a_champion_stays_when_its_successor_does_not_pass_the_gate(small_traini
     }
 
 
-def test_a_training_takes_no_champions_place_unless_it_is_the_champion_made_again(
-    small_training, new_model_store, tmp_path
-):
+def test_a_training_takes_no_champions_place_unless_it_is_the_champion_made_again(lean, new_model_store, tmp_path):
     settings = store_settings(new_model_store())
-    passed = with_gate(small_training, passed=True, verdict="passed")
+    passed = with_gate(lean, passed=True, verdict="passed")
     first = track(passed, copy_of(passed, tmp_path / "1"), settings=settings)
     updated = made_by(passed, code_version="1")
     second = track(updated, copy_of(updated, tmp_path / "2"), settings=settings)
@@ -279,22 +284,22 @@ def test_a_training_takes_no_champions_place_unless_it_is_the_champion_made_agai
 
 @pytest.mark.parametrize("beside", ["1", "3"])
 def test_a_training_that_is_taken_up_again_is_judged_by_the_bundle_that_it_registered(
-    beside, small_training, new_model_store, tmp_path, monkeypatch
+    beside, lean, new_model_store, tmp_path, monkeypatch
 ):
     store = new_model_store()
-    settings, passed = store_settings(store), with_gate(small_training, passed=True, verdict="passed")
+    settings, passed = store_settings(store), with_gate(lean, passed=True, verdict="passed")
     others = {number: made_by(passed, data_digest=number * 64) for number in "13"}
     digests = {number: write_bundle(other.model, tmp_path / number) for number, other in others.items()}
     store.register(others["1"].model, alias="champion")
-    registered = judged_beside(small_training, digests[beside])
+    registered = judged_beside(lean, digests[beside])
     with monkeypatch.context() as patch:
         patch.setattr(tracking, "_give_aliases", killed)
         with pytest.raises(KeyboardInterrupt):
             track(registered, copy_of(registered, tmp_path / "before"), settings=settings, training="a-training")
     store.register(others["3"].model, alias="champion")
     # The second process compared with the other one, with the other verdict.
-    failed = with_gate(small_training, passed=False, verdict="failed")
-    again = judged_beside(small_training, digests["3"]) if beside == "1" else failed
+    failed = with_gate(lean, passed=False, verdict="failed")
+    again = judged_beside(lean, digests["3"]) if beside == "1" else failed
     resumed = track(again, copy_of(again, tmp_path / "after"), settings=settings, training="a-training")
     assert (resumed.version, resumed.aliases) == ("2", BOTH if beside == "3" else ("candidate",))
     now = store.client.get_registered_model(resumed.name).aliases["champion"]
@@ -322,14 +327,14 @@ def test_what_could_not_be_assessed_is_not_passed(small_training):
     assert gate_verdict(with_gate(small_training, passed=False, verdict="failed")) == "failed"
 
 
-def test_a_run_that_cannot_be_written_is_failed_and_registers_nothing(small_training, new_model_store, tmp_path):
+def test_a_run_that_cannot_be_written_is_failed_and_registers_nothing(lean, new_model_store, tmp_path):
     settings = store_settings(new_model_store())
-    broken = small_training.model.hazard_ratios.drop(columns="hazard_ratio_per_sd")
-    result = replace(small_training, model=replace(small_training.model, hazard_ratios=broken))
+    broken = lean.model.hazard_ratios.drop(columns="hazard_ratio_per_sd")
+    result = replace(lean, model=replace(lean.model, hazard_ratios=broken))
     with pytest.raises(KeyError, match="hazard_ratio_per_sd"):
-        track(result, copy_of(small_training, tmp_path), settings=settings)
+        track(result, copy_of(lean, tmp_path), settings=settings)
     client = tracking.client_of(settings)
-    experiment = client.get_experiment_by_name(small_training.model.name)
+    experiment = client.get_experiment_by_name(lean.model.name)
     assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["FAILED"]
     assert list_models(settings) == []
 
@@ -343,12 +348,12 @@ def test_a_damaged_bundle_is_refused_before_anything_is_written(small_training, 
     assert not settings.home.exists()
 
 
-def test_an_experiment_deleted_in_the_pages_is_brought_back(small_training, new_model_store, tmp_path):
-    settings, folder = store_settings(new_model_store()), copy_of(small_training, tmp_path)
-    first = track(small_training, folder, settings=settings)
+def test_an_experiment_deleted_in_the_pages_is_brought_back(lean, new_model_store, tmp_path):
+    settings, folder = store_settings(new_model_store()), copy_of(lean, tmp_path)
+    first = track(lean, folder, settings=settings)
     client = tracking.client_of(settings)
     client.delete_experiment(client.get_run(first.run_id).info.experiment_id)
-    assert track(small_training, folder, settings=settings).version == "2"
+    assert track(lean, folder, settings=settings).version == "2"
 
 
 def store_settings(store):
