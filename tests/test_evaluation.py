@@ -26,10 +26,10 @@ from training.concordance import concordance
 from training.decision_curve import decision_curve
 from training.definition import load_definition
 from training.discrimination import explained_variation, royston_sauerbrei_d
-from training.evaluation import GAIN, GENES_GAIN, GRID_POINTS, SMOOTHED_SAMPLES, horizon_days, judge_of
+from training.evaluation import GAIN, GENES_GAIN, SMOOTHED_SAMPLES, horizon_days, judge_of
 from training.kaplan_meier import kaplan_meier
 from training.metrics import METRICS, at_horizon, metric_named
-from training.survival_grid import horizon_day, survival_on_day
+from training.survival_grid import GRID_POINTS, horizon_day, survival_on_day
 from training.time_dependent_auc import auc_pairs
 
 #: What holds an error away from 0, or a p-value: no interval about it.
@@ -111,9 +111,12 @@ def test_the_horizon_in_months_never_lies_past_the_horizon_in_days(definition):
 def test_the_grid_is_fixed_by_the_follow_up_alone(definition):
     cohort, _ = drawn(80)
     judge = judge_of(cohort, definition)
-    assert len(judge.grid_days) == GRID_POINTS
+    exact = {horizon_day(months) for months in judge.horizons_months}
+    assert exact <= set(judge.grid_days)
     assert judge.grid_days[-1] == judge.horizon_days == np.sort(cohort.time)[-10]
-    np.testing.assert_allclose(np.diff(judge.grid_days), judge.horizon_days / GRID_POINTS)
+    assert GRID_POINTS <= len(judge.grid_days) <= GRID_POINTS + len(exact)
+    steps = np.arange(1, GRID_POINTS + 1) * judge.horizon_days / GRID_POINTS
+    assert np.isclose(judge.grid_days[:, None], steps, rtol=1e-12).any(axis=0).all()
     other_genes = replace(cohort, expression=cohort.expression * 3 + 1)
     again = judge_of(other_genes, definition)
     assert np.array_equal(again.grid_days, judge.grid_days)
@@ -298,7 +301,7 @@ def test_treating_all_or_none_at_the_cohorts_own_risk_is_worth_nothing(definitio
     predictor = np.tile(log_hazard, (2, 1))
     informed = judged(judge, predictor)
     for certain in (0.0, 1.0):
-        same_for_all = judge.metrics(predictor, np.full((2, 300, GRID_POINTS), certain))
+        same_for_all = judge.metrics(predictor, np.full((2, 300, len(judge.grid_days)), certain))
         for months in judge.horizons_months:
             name = at_horizon("net_benefit", months)
             assert same_for_all[name].value == pytest.approx(0, abs=1e-12)

@@ -113,11 +113,26 @@ def log_observed_expected(survival_at_day: Floats, time: Floats, event: Bools, c
         0 is right, positive: more patients fail than was predicted. NaN where nobody fails by the day, is predicted to,
         or is followed until then.
     """
+    ratio = observed_expected(survival_at_day, time, event, counts, day=day)
+    return np.asarray(np.log(ratio, out=np.full_like(ratio, np.nan), where=ratio > 0).mean(axis=0), dtype=np.float64)
+
+
+def observed_expected(survival_at_day: Floats, time: Floats, event: Bools, counts: Floats, *, day: float) -> Floats:
+    """Return observed over expected risk at a day in each repeat and sample.
+
+    Parameters
+    ----------
+    survival_at_day, time, event, counts, day
+        As in `log_observed_expected`.
+
+    Returns
+    -------
+    array, shape (n_repeats, n_samples)
+        1 is right; 0 where nobody fails by the day. NaN where nobody is predicted to, or is followed until then.
+    """
     observed = 1 - survival_at(time, event, counts, day=day)
     expected = (1 - survival_at_day) @ counts.T / counts.sum(axis=1)
-    both = np.broadcast_to(observed, expected.shape) * expected > 0
-    ratio = np.divide(observed, expected, out=np.full_like(expected, np.nan), where=both)
-    return np.asarray(np.log(ratio).mean(axis=0), dtype=np.float64)
+    return np.divide(observed, expected, out=np.full_like(expected, np.nan), where=expected > 0)
 
 
 def integrated_calibration(

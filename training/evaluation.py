@@ -27,16 +27,15 @@ from training.estimate import Estimate
 from training.follow_up import require_enough, require_horizon
 from training.metrics import GAIN, GENES_GAIN, at_horizon, estimated, ratio
 from training.resampling import bootstrap_counts, generator, repeated_folds
-from training.survival_grid import horizon_day, kaplan_meier_of_other_folds, months_within, survival_on_day
+from training.survival_grid import horizon_day, judged_days, kaplan_meier_of_other_folds, months_within, survival_on_day
 from training.survival_grid import horizon_days as horizon_days  # noqa: PLC0414 - other modules take it from here
 from training.time_dependent_auc import auc_pairs
 
-__all__ = ["GAIN", "GENES_GAIN", "GRID_POINTS", "SMOOTHED_SAMPLES", "Judge", "horizon_days", "judge_of"]
+__all__ = ["GAIN", "GENES_GAIN", "SMOOTHED_SAMPLES", "Judge", "horizon_days", "judge_of"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-GRID_POINTS = 50
 #: Each sample of the smoothed calibration error fits a spline, at a hundred times the cost of a Brier score: so few
 #: place its bounds well enough to read.
 SMOOTHED_SAMPLES = 200
@@ -283,6 +282,7 @@ def judge_of_one(cohort: Cohort, definition: Definition, called: str) -> Judge:
     horizon = horizon_days(cohort.time, definition.horizons.minimum_at_risk)
     require_horizon(cohort, horizon)
     last = months_within(horizon)
+    horizons = tuple(m for m in definition.horizons.months if m <= last) or (last,)
     resampling = definition.resampling
     dealers = (generator(definition.seed, called, "outer", repeat) for repeat in range(resampling.outer_repeats))
     return Judge(
@@ -293,7 +293,7 @@ def judge_of_one(cohort: Cohort, definition: Definition, called: str) -> Judge:
             len(cohort.time), resampling.bootstrap, generator(definition.seed, called, "bootstrap")
         ),
         horizon_days=horizon,
-        horizons_months=tuple(m for m in definition.horizons.months if m <= last) or (last,),
-        grid_days=np.linspace(horizon / GRID_POINTS, horizon, GRID_POINTS),
+        horizons_months=horizons,
+        grid_days=judged_days(horizon, horizons),
         censoring=censoring_distribution(cohort.time, cohort.event),
     )

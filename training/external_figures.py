@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 
 from training.breslow import BaselineHazard
 from training.brier import censoring_distribution
+from training.calibration import observed_expected
 from training.counted_survival import survival_at
 from training.estimate import Estimate
-from training.evaluation import GRID_POINTS, Judge, horizon_days
+from training.evaluation import Judge, horizon_days
 from training.follow_up import FEWEST_AT_RISK
 from training.judgement_tables import decision_curve_table
 from training.kaplan_meier import kaplan_meier, survival_given
-from training.metrics import Metric, estimated, ratio
+from training.metrics import Metric, at_horizon, estimated, ratio
 from training.model import PrognosticModel
 from training.resampling import bootstrap_counts, generator
-from training.survival_grid import horizon_day, months_within, survival_on_day
+from training.survival_grid import horizon_day, judged_days, months_within, survival_on_day
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -93,14 +94,15 @@ def external_judge(model: PrognosticModel, time: Floats, event: Bools, *, n_samp
     last = months_within(horizon)
     if last <= 0:
         return None
+    horizons = tuple(m for m in model.horizons_months if m <= last) or (last,)
     return Judge(
         time=time,
         event=event,
         folds=np.zeros((1, len(time)), dtype=np.int64),
         counts=bootstrap_counts(len(time), n_samples, generator(seed, "external validation")),
         horizon_days=horizon,
-        horizons_months=tuple(m for m in model.horizons_months if m <= last) or (last,),
-        grid_days=np.linspace(horizon / GRID_POINTS, horizon, GRID_POINTS),
+        horizons_months=horizons,
+        grid_days=judged_days(horizon, horizons),
         censoring=censoring_distribution(time, event),
     )
 
@@ -123,7 +125,8 @@ def external_metrics(model: PrognosticModel, judge: Judge, predicted: Prediction
 
         .. math:: \int \mathrm{BS}(t)\, dt \Big/ \int \mathrm{BS}_{KM}(t)\, dt
 
-        with the Kaplan–Meier curve of the reference cohort, frozen in the bundle, and that of the new patients.
+        with the Kaplan–Meier curve of the reference cohort, frozen in the bundle, and that of the new patients. The
+        ratio of observed to expected risk may be 0 here, and its logarithm minus infinity: see `log_ratio`.
 
     References
     ----------
@@ -141,7 +144,42 @@ def external_metrics(model: PrognosticModel, judge: Judge, predicted: Prediction
         name: estimated(ratio(score, judge.integrated_brier(np.broadcast_to(curve, shape))))
         for name, curve in rivals.items()
     }
-    return metrics | against
+    of_risk = {
+        at_horizon("log_observed_expected", months): log_ratio(judge, predicted.survival, months)
+        for months in judge.horizons_months
+    }
+    return metrics | of_risk | against
+
+
+def log_ratio(judge: Judge, survival: Floats, months: float) -> Estimate:
+    r"""Return the log of observed over expected risk at a horizon; minus infinity where the ratio, or a bound, is 0.
+
+    Parameters
+    ----------
+    judge : Judge
+        See `external_judge`.
+    survival : array, shape (n_patients, n_grid)
+    months : float
+
+    Notes
+    -----
+    A bootstrap sample in which nobody fails is one of a ratio of 0: left out, it would leave the samples of more
+    failures, and call a model wrong that is right where failures are few. Where nobody fails at all no sample knows
+    better, and the upper bound is that of Poisson counts of which 0 is the 2.5 % quantile,
+    :math:`-\log 0.025 / \sum_i (1 - \hat S_i(t))` over the patients who were followed until the day.
+    """
+    day = horizon_day(months)
+    at_day = survival_on_day(survival, grid_days=judge.grid_days, day=day)
+    found = estimated(observed_expected(at_day[None], *judge.outcome, day=day)[0])
+    if found.value == 0:
+        found = Estimate(0.0, 0.0, _highest_without_a_failure(at_day[judge.time >= day]))
+    with np.errstate(divide="ignore"):
+        return Estimate(*np.log([found.value, found.lower, found.upper]).tolist())
+
+
+def _highest_without_a_failure(survival_at_day: Floats) -> float:
+    expected = float((1 - survival_at_day).sum())
+    return -np.log(0.025) / expected if expected > 0 else np.nan
 
 
 def relative_metrics(metrics: Mapping[str, Estimate]) -> dict[str, Estimate]:

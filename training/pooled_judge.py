@@ -22,7 +22,7 @@ from training.estimate import Estimate
 from training.evaluation import Judge, judge_of_one
 from training.kaplan_meier import Z95
 from training.metrics import at_horizon, estimated, ratio
-from training.survival_grid import horizon_day, kaplan_meier_of_other_folds
+from training.survival_grid import horizon_day, judged_days, kaplan_meier_of_other_folds
 from training.time_dependent_auc import auc_pairs
 
 Floats = NDArray[np.float64]
@@ -205,11 +205,7 @@ def pooled_judge_of(cohort: Cohort, definition: Definition) -> PooledJudge:
     for number, own in enumerate(alone.values()):
         folds[:, strata == number], counts[:, strata == number] = own.folds, own.counts
     shortest = min(alone.values(), key=lambda own: own.horizon_days)
-    # So that every cohort has figures at the horizons of all.
-    alone = {
-        name: replace(own, horizons_months=tuple(sorted({*own.horizons_months, *shortest.horizons_months})))
-        for name, own in alone.items()
-    }
+    alone = {name: _with_horizons(own, shortest.horizons_months) for name, own in alone.items()}
     return PooledJudge(
         time=cohort.time,
         event=cohort.event,
@@ -222,6 +218,12 @@ def pooled_judge_of(cohort: Cohort, definition: Definition) -> PooledJudge:
         strata=strata,
         alone=alone,
     )
+
+
+def _with_horizons(judge: Judge, months: tuple[float, ...]) -> Judge:
+    """Return one cohort's judge with figures at the horizons of all, too."""
+    all_of_them = tuple(sorted({*judge.horizons_months, *months}))
+    return replace(judge, horizons_months=all_of_them, grid_days=judged_days(judge.horizon_days, all_of_them))
 
 
 def _judge_of_part(cohort: Cohort, definition: Definition, name: str) -> Judge:

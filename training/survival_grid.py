@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,9 @@ from training.counted_survival import survival_at
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+#: Equal steps from day 0 to the last judged day.
+GRID_POINTS = 50
 
 
 def horizon_day(months: float) -> float:
@@ -27,6 +32,25 @@ def months_within(days: float) -> float:
     # A tenth is three days and a horizon's day is rounded by half a day at most: it is this tenth or the next.
     tenths = (np.floor(days / DAYS_PER_MONTH * 10) + np.array([0.0, 1.0])) / 10
     return float(tenths[months_to_days(tenths) <= days].max())
+
+
+def judged_days(horizon: float, horizons_months: Iterable[float]) -> Floats:
+    """Return the days on which predicted survival is judged: equal steps to the horizon, and the days of all horizons.
+
+    Parameters
+    ----------
+    horizon : float
+        The last day.
+    horizons_months : iterable of float
+        Theirs are on the grid, so that what is judged at a horizon is the probability that is served.
+
+    Returns
+    -------
+    array, shape (n_grid,)
+        Increasing; at least `GRID_POINTS`.
+    """
+    steps = np.linspace(horizon / GRID_POINTS, horizon, GRID_POINTS)
+    return np.unique(np.concatenate([steps, [horizon_day(months) for months in horizons_months]]))
 
 
 def survival_on_day(survival: Floats, *, grid_days: Floats, day: float) -> Floats:

@@ -13,8 +13,8 @@ daily <- 0.0006
 last_month <- 60 # the model's own
 day <- function(months) round(months * 365.2425 / 12)
 horizon <- min(sort(new$time, decreasing = TRUE)[10], day(last_month))
-grid <- seq(horizon / 50, horizon, length.out = 50)
 horizons <- c(12, 36)
+grid <- sort(unique(c(seq(horizon / 50, horizon, length.out = 50), day(horizons))))
 tight <- coxph.control(eps = 1e-14, iter.max = 200, toler.chol = 1e-15)
 
 mean_height <- function(heights) sum(diff(grid) * (head(heights, -1) + tail(heights, -1)) / 2) / diff(range(grid))
@@ -36,10 +36,7 @@ shift <- function(expected, event) {
   unname(coef(glm(event ~ 1 + offset(log(expected)), family = poisson, control = glm.control(epsilon = 1e-14, maxit = 100))))
 }
 
-# Predicted survival on a day lies on the straight line between the days of the grid.
-predicted_on <- function(predictor, on) {
-  sapply(predictor, function(eta) approx(c(0, grid), c(1, exp(-daily * floor(grid) * exp(eta))), on)$y)
-}
+predicted_on <- function(predictor, on) exp(-daily * on * exp(predictor))
 
 figures <- function(predictor) {
   data <- data.frame(time = new$time, event = new$event, predictor = predictor)
