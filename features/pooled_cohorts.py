@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,13 @@ import pandas as pd
 from features.cohort import Cohort, CohortPart
 from features.errors import CohortError
 from features.ledger import Ledger, LedgerEntry
-from features.persons import OF, persons
+from features.persons import OF, Namesakes, namesakes, persons
 
 #: What a name of a pooled cohort may be: it names a folder in a bundle and a reference in a request.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+#: Namesakes of whom no clinical column tells who they are: so few are pooled as other patients, and so small a share
+#: of the smaller cohort.
+FEW_NAMESAKES, SMALL_SHARE = 4, 0.2
 
 
 def pooled(cohorts: Sequence[Cohort], names: Sequence[str] | None = None) -> Cohort:
@@ -32,15 +36,18 @@ def pooled(cohorts: Sequence[Cohort], names: Sequence[str] | None = None) -> Coh
     -------
     Cohort
         Its genes are those that all have; its clinical columns those that any has, unless one cohort holds numbers
-        where another holds words; `scale` is that of the largest. A patient who is in several is kept in the first.
+        where another holds words; `scale` is that of the largest. A patient who is in several (by TCGA's name, or by
+        identifier and outcome) is kept in the first.
 
     Raises
     ------
     CohortError
-        If cancer types or endpoints differ, names do not do, no gene is common, or a cohort is left without an event.
+        If cancer types or endpoints differ, names do not do, no gene is common, a cohort is left without an event, or
+        one looks like an older export of another: the same identifiers with another follow-up.
     """
     _check(cohorts)
     called = _names(cohorts, names)
+    _check_namesakes(cohorts, called)
     parted, ledger = _each_person_once(cohorts, called, _common_ledger(cohorts, called))
     for name, cohort in zip(called, parted, strict=True):
         if not cohort.n_events:
@@ -111,6 +118,30 @@ def _check(cohorts: Sequence[Cohort]) -> None:
     for cohort in cohorts:
         if cohort.strata is not None:
             raise CohortError(f"{cohort}: is pooled already ({cohort.source}); give its cohorts one by one.")
+
+
+def _check_namesakes(cohorts: Sequence[Cohort], names: Sequence[str]) -> None:
+    """Refuse cohorts that share patients whose follow-up was updated: folds would hold the same person apart."""
+    for (name, cohort), (later, other) in combinations(zip(names, cohorts, strict=True), 2):
+        found = namesakes(cohort, other)
+        if not found.n_differing or found.same_persons is False:
+            continue
+        if found.same_persons or _many(found):
+            why = (
+                "their clinical values are those of the same persons"
+                if found.same_persons
+                else "no clinical column tells whether they are the same persons"
+            )
+            raise CohortError(
+                f"{other}: {later} shares {found.n_shared} of {found.n_smaller} identifiers with {name}, "
+                f"{found.n_differing} of them with another follow-up, and {why}: patients of a later export would be "
+                "counted twice. Leave the older export out and train on the newer alone; or, if they are other people, "
+                "give them identifiers of their own."
+            )
+
+
+def _many(found: Namesakes) -> bool:
+    return found.n_shared > FEW_NAMESAKES and found.n_shared > SMALL_SHARE * found.n_smaller
 
 
 def _names(cohorts: Sequence[Cohort], names: Sequence[str] | None) -> tuple[str, ...]:
@@ -222,7 +253,8 @@ def _patients(cohorts: Sequence[Cohort], names: Sequence[str], ledger: Ledger) -
         own = [str(patient) for patient in cohort.patients]
         shared = [patient for patient in own if patient in taken]
         what = (
-            f"{name}: identifiers of other patients in a cohort before it (their follow-up differs), named {name}{OF}…"
+            f"{name}: identifiers that a cohort before it has with another follow-up, taken for other patients and "
+            f"named {name}{OF}…"
         )
         ledger = ledger.with_entry("mapped", what, shared)
         identifiers += [f"{name}{OF}{patient}" if patient in taken else patient for patient in own]

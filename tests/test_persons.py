@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.simulation import simulate_cohort
 from features.cohort import Cohort
-from features.persons import canonical, persons
+from features.persons import Namesakes, canonical, namesakes, persons
 
 PAIR = simulate_cohort("KIRC", seed=4, n_patients=100, n_background=1).subset(range(2))
 
@@ -59,3 +61,57 @@ def test_identifiers_of_a_cohorts_own_making_stand_for_others_where_outcomes_dif
     )
     assert same_barcode
     assert not same_number
+
+
+MANY = simulate_cohort("KIRC", seed=4, n_patients=100, n_background=1)
+OTHERS = simulate_cohort("KIRC", seed=5, n_patients=100, n_background=1)
+
+
+def numbered(cohort: Cohort, **changed: object) -> Cohort:
+    """Return the cohort with running numbers for identifiers, followed a day longer than it is."""
+    names = [f"P{number:03d}" for number in range(len(cohort.time))]
+    clinical = cohort.clinical.set_axis(names).assign(**changed)
+    expression = cohort.expression.set_axis(names)
+    return replace(cohort, expression=expression, clinical=clinical, time=cohort.time + 1)
+
+
+def first_numbered(**changed: object) -> Cohort:
+    return replace(numbered(MANY, **changed), time=MANY.time)
+
+
+def test_running_numbers_of_two_hospitals_are_of_other_persons():
+    assert namesakes(first_numbered(), numbered(OTHERS)) == Namesakes(100, 100, 100, False)
+
+
+def test_an_updated_follow_up_is_of_the_same_persons():
+    assert namesakes(first_numbered(), numbered(MANY)) == Namesakes(100, 100, 100, True)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"age": np.floor(MANY.clinical["age"].to_numpy())},
+        {"age": [f"{age} years" for age in MANY.clinical["age"]]},
+        {"stage": None},
+        {"sex": MANY.clinical["sex"].str.upper().to_numpy()},
+        {"age": np.nan, "stage": None, "grade": None},
+    ],
+)
+def test_columns_that_were_written_anew_do_not_hide_the_same_persons(changed: dict[str, object]):
+    assert namesakes(first_numbered(), numbered(MANY, **changed)).same_persons is True
+
+
+def test_where_all_are_alike_no_column_tells_who_they_are():
+    only = pd.DataFrame({"sex": ["female"] * 100}, index=numbered(MANY).patients)
+    assert namesakes(replace(first_numbered(), clinical=only), replace(numbered(MANY), clinical=only)) == Namesakes(
+        100, 100, 100, None
+    )
+
+
+def test_few_pairs_tell_nothing():
+    five = np.arange(5)
+    assert namesakes(first_numbered().subset(five), numbered(MANY)) == Namesakes(5, 5, 5, None)
+
+
+def test_barcodes_of_tcga_are_nobodys_namesakes():
+    assert namesakes(called("TCGA-RZ-AB0B", "P001"), called("TCGA-RZ-AB0B", "P002")) == Namesakes(0, 0, 1, None)

@@ -77,7 +77,59 @@ def test_an_identifier_that_stands_for_two_persons_is_kept_twice_under_two_names
     both = pooled([A, second])
     assert list(both.patients) == ["a1", "a2", "a3", "B/a1", "b2"]
     assert own_identifiers(both) == ["a1", "a2", "a3", "a1", "b2"]
-    assert entries(both, "of other patients")[0].count == 1
+    assert entries(both, "taken for other patients")[0].count == 1
+
+
+def numbered(n, **changed):
+    return cohort_of([f"P{number:03d}" for number in range(n)], **changed)
+
+
+def clinical_of(n, seed):
+    rng = np.random.default_rng(seed)
+    values = {"age": rng.uniform(30, 90, n), "sex": rng.choice(["female", "male"], n)}
+    return pd.DataFrame(values, index=[f"P{number:03d}" for number in range(n)])
+
+
+def test_a_later_export_of_the_same_patients_is_refused():
+    old = numbered(40, clinical=clinical_of(40, 1), event=np.arange(40) % 2 == 0)
+    # Who was dead stays as he was; the others were followed on.
+    new = numbered(50, source="B", clinical=clinical_of(50, 2), time=np.where(old_dead(50), np.arange(1.0, 51), 99.0))
+    new.clinical.iloc[:40] = old.clinical
+    with pytest.raises(CohortError, match=r"B shares 40 of 40 identifiers with A, 20 of them with another follow-up"):
+        pooled([old, new])
+    with pytest.raises(CohortError, match=r"counted twice\. Leave the older export out"):
+        pooled([new, B, old], ["new", "else", "old"])
+
+
+def old_dead(n):
+    return np.arange(n) % 2 == 0
+
+
+def test_running_numbers_of_other_people_are_pooled():
+    one, other = (numbered(40, clinical=clinical_of(40, seed), source=f"hospital {seed}") for seed in (1, 2))
+    both = pooled([one, replace(other, time=other.time + 7)], ["one", "two"])
+    assert len(both.time) == 80
+    assert list(both.patients[40:42]) == ["two/P000", "two/P001"]
+
+
+def test_the_same_export_twice_counts_everyone_once():
+    one = numbered(40, clinical=clinical_of(40, 1))
+    longer = cohort_of([*one.patients, "b1"], source="B", clinical=pd.concat([one.clinical, B.clinical[:1]]))
+    both = pooled([one, longer])
+    assert list(both.patients) == [*one.patients, "b1"]
+    assert entries(both, "in a cohort before it too")[0].count == 40
+
+
+@pytest.mark.parametrize(("n_shared", "refused"), [(4, False), (8, False), (9, True)])
+def test_namesakes_of_whom_nothing_tells_are_refused_unless_few(n_shared, refused):
+    one, names = numbered(40), [f"{'P' if number < n_shared else 'Q'}{number:03d}" for number in range(50)]
+    other = cohort_of(names, source="B", time=np.arange(101.0, 151))
+    one, other = (replace(each, clinical=each.clinical[["sex"]]) for each in (one, other))
+    if refused:
+        with pytest.raises(CohortError, match=r"9 of 40 identifiers.*no clinical column tells"):
+            pooled([one, other])
+    else:
+        assert len(pooled([one, other]).time) == 90
 
 
 def test_a_cohort_is_found_again_on_its_own_scale():
