@@ -23,7 +23,7 @@ from experiments.figure_style import (
 )
 from experiments.survival_figures import RISK_GROUPS, draw_curve, write_at_risk
 from experiments.validation_shift_figures import predictor_figure, shift_figure
-from experiments.validation_tables import LABELS
+from experiments.validation_tables import LABELS, training_words
 from features.cohort import days_to_months
 from training.estimate import Estimate
 from training.scores import risk_percentile
@@ -66,7 +66,7 @@ def concordance_figure(validation: Validation) -> Figure:
     rows: list[tuple[str, Estimate, str]] = []
     for variant in dict.fromkeys(row.variant for row in validation.rows):
         own, name = validation.model.variants[variant].metrics[CONCORDANCE], variant.replace("_", " ")
-        rows.append((f"{name}, at training", own, FAINT))
+        rows.append((f"{name}, {training_words(validation.model)}", own, FAINT))
         rows += [
             (f"{name}, {LABELS[row.normalisation].rstrip('*')}", row.metrics[CONCORDANCE], _colour(row))
             for row in validation.rows

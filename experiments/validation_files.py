@@ -17,7 +17,7 @@ from experiments.score_files import ResultFileError, require_free
 from experiments.validated_model import Locked
 from experiments.validation_figures import pictures
 from experiments.validation_report import report_html
-from experiments.validation_tables import as_json, calibration, decision_curve, figures, recalibrations
+from experiments.validation_tables import as_json, calibration, decision_curve, figures, recalibrations, reference_facts
 from training.validation import Validation
 
 FIGURES, SHIFTS, CALIBRATION, CURVES = "figures.csv", "shifts.csv", "calibration.csv", "decision_curve.csv"
@@ -135,6 +135,7 @@ def proposal(validation: Validation, locked: Locked) -> dict[str, Any]:
         "model": validation.model.name,
         "version": locked.version,
         "bundle_digest": locked.digest,
+        "reference": reference_facts(validation.model),
         "variant": row.variant,
         "cohort": {"source": validation.cohort.source, "digest": validation.cohort.digest},
         "n_patients": row.n_patients,

@@ -16,6 +16,8 @@ from experiments.validation_tables import (
     middle_horizon,
     observed_expected,
     recalibration_lines,
+    trained_words,
+    training_words,
 )
 from training.case_mix import NEW, TRAINING
 from training.external_figures import FURTHER_METRICS, RATIO_OWN, RATIO_REFERENCE
@@ -73,7 +75,7 @@ def report(validation: Validation, locked: Locked, pictures: Mapping[str, str]) 
 
 
 def _head(validation: Validation, locked: Locked) -> list[str]:
-    trained, new = validation.model.cohort, validation.cohort
+    new = validation.cohort
     warnings = ["> **Research use only.**"]
     if validation.model.simulated:
         warnings.append("> - SIMULATED patients: nothing here says anything of a real one.")
@@ -83,8 +85,8 @@ def _head(validation: Validation, locked: Locked) -> list[str]:
     if validation.relative_reason:
         warnings.append(f"> - No risk was judged: {escaped(validation.relative_reason)}.")
     facts = [
-        f"**Model**: {escaped(locked.name)}, bundle `{locked.digest[:16]}`; trained on {trained.n_patients} patients, "
-        f"{trained.n_events} events ({escaped(trained.source)}); locked, nothing was refitted",
+        f"**Model**: {escaped(locked.name)}, bundle `{locked.digest[:16]}`; {escaped(trained_words(validation.model))} "
+        f"({escaped(validation.model.cohort.source)}); locked, nothing was refitted",
         f"**New patients**: {new.n_patients}, {new.n_events} events ({escaped(new.source)})",
         *map(escaped, attendance_lines(validation)),
         f"**{escaped(validation.summary)}**",
@@ -114,7 +116,7 @@ def _figures(validation: Validation) -> str:
         ratios = (observed_expected(row.metrics, months) for row in rows)
         lines.append((f"Observed over expected risk at {months:g} months (1 is right)", *map(interval, ratios)))
     trained = (validation.model.variants[row.variant].metrics.get(CONCORDANCE) for row in rows)
-    lines.insert(1, ("Harrell's concordance at training, out of fold", *map(interval, trained)))
+    lines.insert(1, (f"Harrell's concordance {training_words(validation.model)}, out of fold", *map(interval, trained)))
     note = (
         "*Renormalised*: the genes against the quantiles of the new cohort itself. It tells how much of a loss is a "
         "shift of scale or batch; **no single new patient can be answered so**."

@@ -15,6 +15,7 @@ from experiments.validated_model import Locked
 from training.estimate import Estimate
 from training.external_figures import RATIO_REFERENCE
 from training.metrics import at_horizon
+from training.model import PrognosticModel
 from training.new_patients import AS_IS
 from training.recalibration import SHIFT
 from training.validation import Row, Validation
@@ -96,7 +97,9 @@ def as_json(validation: Validation, locked: Locked) -> dict[str, Any]:
             "version": locked.version,
             "alias": locked.alias,
             "bundle_digest": locked.digest,
+            "reference": reference_facts(model),
             "trained_on": asdict(model.cohort),
+            "n_trained_on": len(model.patient_hashes),
         },
         "cohort": {"cancer_type": validation.cancer_type, **asdict(validation.cohort)},
         "attendance": {**asdict(validation.attendance), "n_refused": validation.attendance.n_refused},
@@ -112,6 +115,31 @@ def as_json(validation: Validation, locked: Locked) -> dict[str, Any]:
     }
 
 
+def reference_facts(model: PrognosticModel) -> dict[str, Any] | None:
+    """Return which of the pooled cohorts' references was asked, as plain data; None where none were pooled."""
+    if not model.reference:
+        return None
+    names = model.reference_names
+    return {"name": model.reference, "default": model.reference == names[0], "all": list(names)}
+
+
+def trained_words(model: PrognosticModel) -> str:
+    """Say what the model was trained on, and of pooled cohorts which one it was asked against."""
+    known = model.cohort
+    counts = f"{known.n_patients} patients ({known.n_events} events)"
+    facts = reference_facts(model)
+    if facts is None:
+        return f"trained on {counts}"
+    default = "the default" if facts["default"] else f"not the default, {facts['all'][0]}"
+    pooled = f"{len(model.patient_hashes)} patients of {len(facts['all'])} cohorts"
+    return f"reference {model.reference} ({default}): {counts}; trained on {pooled}"
+
+
+def training_words(model: PrognosticModel) -> str:
+    """Say of whom figures at training are: a pooled model's are of all its cohorts, on each reference."""
+    return "at training, all pooled cohorts" if model.reference else "at training"
+
+
 def terminal(validation: Validation, locked: Locked) -> str:
     """Return what the terminal shows."""
     return "\n".join(
@@ -119,7 +147,7 @@ def terminal(validation: Validation, locked: Locked) -> str:
             _whose(validation, locked),
             *attendance_lines(validation),
             "",
-            _figures_table(validation),
+            _figures_table(validation, locked),
             *([RENORMALISED_NOTE] if any(row.normalisation != AS_IS for row in validation.rows) else []),
             *([f"no risk was judged: {validation.relative_reason}"] if validation.relative_reason else []),
             "",
@@ -170,23 +198,24 @@ def _offered(name: str, shift: Estimate, slope: Estimate) -> str:
 
 
 def _whose(validation: Validation, locked: Locked) -> str:
-    trained, new = validation.model.cohort, validation.cohort
+    new = validation.cohort
     return (
-        f"{locked.name}, trained on {trained.n_patients} patients ({trained.n_events} events), locked, on "
-        f"{validation.cancer_type}: {new.n_patients} patients, {new.n_events} events; {new.source}"
+        f"{locked.name}, {trained_words(validation.model)}, locked, on {validation.cancer_type}: {new.n_patients} "
+        f"patients, {new.n_events} events; {new.source}"
     )
 
 
-def _figures_table(validation: Validation) -> str:
+def _figures_table(validation: Validation, locked: Locked) -> str:
     months = middle_horizon(validation)
     header = ("figures", "patients", "events", "Harrell", "slope", f"obs/exp {months:g} m", "Brier/Kaplan–Meier")
     rows = []
     for variant in dict.fromkeys(row.variant for row in validation.rows):
         known = validation.model.variants[variant].metrics
-        trained = validation.model.cohort
-        counts = (str(trained.n_patients), str(trained.n_events))
+        # Figures out of fold are of all cohorts that were pooled, whichever is the reference.
+        trained = [each.cohort for each in (locked.model, *locked.model.references.values())]
+        counts = (str(sum(each.n_patients for each in trained)), str(sum(each.n_events for each in trained)))
         brier = known.get("integrated_brier_ratio")
-        rows.append((f"{_plain(variant)}, at training", *counts, *_shown(known, months, brier)))
+        rows.append((f"{_plain(variant)}, {training_words(locked.model)}", *counts, *_shown(known, months, brier)))
         rows += [
             (f"{_plain(variant)}, {LABELS[row.normalisation]}", str(row.n_patients), str(row.n_events),
              *_shown(row.metrics, months, row.metrics.get(RATIO_REFERENCE)))

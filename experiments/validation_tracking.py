@@ -10,6 +10,7 @@ from experiments.labels import flat_metrics
 from experiments.tracking import StoreError, answering, client_of, experiment_of, open_run
 from experiments.validated_model import Locked
 from experiments.validation_files import write_validation
+from experiments.validation_tables import reference_facts, trained_words
 from serving.settings import Settings
 from training.validation import Validation
 
@@ -59,7 +60,10 @@ def track_validation(validation: Validation, locked: Locked, *, settings: Settin
 
 def _tags(validation: Validation, locked: Locked) -> dict[str, str]:
     row, new = validation.judged, validation.cohort
+    facts = reference_facts(validation.model)
+    pooled = {} if facts is None else {"reference": facts["name"], "default_reference": str(facts["default"]).lower()}
     return {
+        **pooled,
         "role": ROLE,
         "cancer_type": validation.cancer_type,
         "endpoint": locked.model.endpoint,
@@ -71,5 +75,5 @@ def _tags(validation: Validation, locked: Locked) -> dict[str, str]:
         "data_digest": new.digest,
         "n_patients": str(row.n_patients),
         "n_events": str(row.n_events),
-        _NOTE: f"{locked.name} on {new.source}, locked. {validation.summary}",
+        _NOTE: f"{locked.name}, {trained_words(validation.model)}, on {new.source}, locked. {validation.summary}",
     }

@@ -13,8 +13,10 @@ from exported_model import export
 
 from experiments.cli import main
 from experiments.simulated_study import write_simulated_cohorts
-from training.bundle import write_bundle
+from experiments.validation_tables import reference_facts, trained_words
+from training.bundle import read_bundle, write_bundle
 
+POOLED = Path(__file__).parent / "bundles" / "format_4"
 #: Lines of the clinical files that are kept, five of them their head.
 PATIENTS = 165
 TABLES = ("figures.csv", "shifts.csv", "calibration.csv", "decision_curve.csv", "case_mix.csv", "recalibration.csv")
@@ -192,6 +194,32 @@ def test_patients_of_the_training_are_refused_in_one_line(small_training, bundle
     assert result.exit_code == 2, result.output
     assert "trained on all 120 patients" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 2
+
+
+def test_a_pooled_model_says_against_which_reference_everywhere(study, model_store, monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", model_store.uri)
+    model_store.register(read_bundle(POOLED), alias="champion")
+    out, offer = tmp_path / "out", tmp_path / "offer.json"
+    result = run(study, "--reference", "first", "--track", "--to", out, "--recalibration", offer)
+    assert result.exit_code == 0, result.output
+    words = "reference first (the default): 60 patients (24 events); trained on 112 patients of 2 cohorts"
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert words in result.stdout.splitlines()[0]
+    assert words in page
+    facts = {"name": "first", "default": True, "all": ["first", "second"]}
+    whole = json.loads((out / "validation.json").read_text(encoding="utf-8"))["model"]
+    assert whole["reference"] == json.loads(offer.read_text(encoding="utf-8"))["reference"] == facts
+    assert whole["n_trained_on"] == 112
+    tags = model_store.client.get_run(result.stdout.split("MLflow run ")[1].split()[0]).data.tags
+    assert (tags["reference"], tags["default_reference"]) == ("first", "true")
+    (trained,) = (line for line in result.stdout.splitlines() if line.startswith("genes only, at training"))
+    assert trained.startswith("genes only, at training, all pooled cohorts  112       34 ")
+
+
+def test_a_reference_that_is_not_the_default_is_said_to_be_none():
+    first = read_bundle(POOLED)
+    assert reference_facts(first.reference_named("second"))["default"] is False
+    assert trained_words(first.reference_named("second")).startswith("reference second (not the default, first): 52")
 
 
 def test_a_model_of_another_cancer_type_is_refused_unless_it_is_meant(bundle, tmp_path):
