@@ -54,6 +54,7 @@ def gene_curves(served: ServedModel, gene: str) -> GeneCurves:
         model=served.model.name,
         version=served.registered.version,
         simulated=served.model.simulated,
+        reference=served.model.reference or None,
         gene=gene,
         curves=curves,
     )
@@ -73,6 +74,7 @@ def comparison(served: ServedModel, mlflow_ui: str | None) -> Comparison:
         model=served.model.name,
         version=served.registered.version,
         simulated=served.model.simulated,
+        reference=served.model.reference or None,
         runs=_runs(_table(served, "evaluations")),
         curve_genes=[] if curves is None else [str(gene) for gene in curves["gene"].unique()],
         mlflow=_mlflow_page(served, mlflow_ui),

@@ -27,6 +27,7 @@ class GeneCurves(Wire):
     model: str = Field(examples=["KIRC-OS"])
     version: str
     simulated: bool
+    reference: str | None = Field(description="The cohort whose curves these are; null for a model of one cohort.")
     gene: str
     curves: list[GroupCurve]
 
@@ -44,6 +45,10 @@ class Comparison(Wire):
     model: str = Field(examples=["KIRC-OS"])
     version: str
     simulated: bool
+    reference: str | None = Field(
+        description="The reference that answered; the figures of `runs` are of the whole model, whichever it is. null "
+        "for a model of one cohort."
+    )
     runs: list[ComparedRun]
     curve_genes: list[str] = Field(description="The genes that `/kaplan-meier` has curves of.")
     mlflow: str | None = Field(description="Where MLflow shows the version and its run; null if it is not known.")

@@ -97,6 +97,9 @@ def test_what_is_told_of_the_cohort_is_told_of_the_reference_that_is_asked_for(s
     first, second = (
         service.ask("GET", ADDRESS.format(kind), params=query).json() for query in ({}, {"reference": "second"})
     )
+    if kind == "comparison":
+        assert (first["reference"], second["reference"]) == ("first", "second")
+        assert first["runs"] == second["runs"] != []
     if kind == "hazard-ratios":
         assert (first["model"]["reference"], second["model"]["reference"]) == ("first", "second")
         assert first["hazard_ratios"] != second["hazard_ratios"]
@@ -110,11 +113,26 @@ def test_what_is_told_of_the_cohort_is_told_of_the_reference_that_is_asked_for(s
 def test_curves_of_a_gene_are_those_of_the_reference(service):
     gene = service.ask("GET", ADDRESS.format("comparison"), params={"reference": "second"}).json()["curve_genes"][0]
     first, second = (
-        service.ask("GET", ADDRESS.format("kaplan-meier"), params={"gene": gene, **query}).json()["curves"]
+        service.ask("GET", ADDRESS.format("kaplan-meier"), params={"gene": gene, **query}).json()
         for query in ({}, {"reference": "second"})
     )
-    assert sum(curve["at_risk"][0] for curve in first) == 60
-    assert sum(curve["at_risk"][0] for curve in second) == 52
+    assert (first["reference"], second["reference"]) == ("first", "second")
+    assert sum(curve["at_risk"][0] for curve in first["curves"]) == 60
+    assert sum(curve["at_risk"][0] for curve in second["curves"]) == 52
+
+
+def test_of_a_model_of_one_cohort_no_reference_answers(service_of_one_cohort):
+    compared = service_of_one_cohort.ask("GET", ADDRESS.format("comparison")).json()
+    query = {"gene": compared["curve_genes"][0]}
+    curves = service_of_one_cohort.ask("GET", ADDRESS.format("kaplan-meier"), params=query).json()
+    assert (compared["reference"], curves["reference"]) == (None, None)
+
+
+@pytest.mark.parametrize("kind", ["Comparison", "GeneCurves"])
+def test_the_description_tells_which_reference_answers(service, kind):
+    described = service.ask("GET", "/docs.json").json()["components"]["schemas"][kind]
+    assert "reference" in described["required"]
+    assert {"type": "null"} in described["properties"]["reference"]["anyOf"]
 
 
 def test_fhir_names_the_reference(service):
