@@ -164,7 +164,7 @@ class ModelBlock(Wire):
     estimand: Literal["net"] | None = Field(description="`net`: other deaths were censored. Null for OS.")
     variant: str = Field(description="The variant that `learner` and `concordance` speak of.")
     learner: str
-    concordance: Figure = Field(description="Harrell's, out-of-fold.")
+    concordance: Figure = Field(description="Harrell's, out-of-fold, of all cohorts that it was trained on.")
     variants: dict[str, VariantBlock]
     scale: str
     zscore_reference: str | None
@@ -234,7 +234,7 @@ class CancerTypeEntry(Wire):
     scale: str = Field(description="The scale that it was trained on.")
     n_patients: Count
     n_events: Count
-    concordance: Figure = Field(description="Harrell's, out-of-fold.")
+    concordance: Figure = Field(description="Harrell's, out-of-fold, of all cohorts that it was trained on.")
     horizon_months_max: Months = Field(description="Months from diagnosis beyond which nothing is answered.")
 
 

@@ -128,6 +128,17 @@ def test_of_a_model_of_one_cohort_no_reference_answers(service_of_one_cohort):
     assert (compared["reference"], curves["reference"]) == (None, None)
 
 
+def test_every_model_is_told_with_the_concordance_of_all_its_cohorts(service):
+    first, second = (
+        asked(service, kept, reference=name).json()["model"] for kept, name in ((KEPT, "first"), (SECOND, "second"))
+    )
+    assert first["concordance"] == second["concordance"]
+    assert first["n_patients"] != second["n_patients"]
+    parts = service.ask("GET", "/docs.json").json()["components"]["schemas"]
+    for kind in ("ModelBlock", "CancerTypeEntry"):
+        assert "all cohorts" in parts[kind]["properties"]["concordance"]["description"]
+
+
 @pytest.mark.parametrize("kind", ["Comparison", "GeneCurves"])
 def test_the_description_tells_which_reference_answers(service, kind):
     described = service.ask("GET", "/docs.json").json()["components"]["schemas"][kind]
@@ -159,6 +170,10 @@ def test_a_file_is_scored_with_the_reference_that_its_address_names(service):
     )
     rows = list(csv.DictReader(table.text.splitlines()))
     assert [row["reference"] for row in rows] == ["second"] * 6
+    refused = service.ask(
+        "POST", "/score/file", params=query | {"reference": "third"}, headers=headers, content=as_csv(SECOND)
+    )
+    assert (refused.status_code, refused.json()["field"]) == (422, "reference")
 
 
 def test_the_description_tells_of_references_and_shows_one(service):
