@@ -8,7 +8,7 @@ TRIALS ?= 10
 PORT ?= 3000
 MLFLOW_PORT ?= 5000
 BIN := .venv/bin
-PYTEST := $(BIN)/pytest --numprocesses logical --dist loadfile
+PYTEST := $(BIN)/pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 export BENTOML_DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 

@@ -26,6 +26,28 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 
+#: Files that take minutes, the longest first: begun last, one of them would keep a single process at work in the end.
+LONGEST = (
+    "walk_through",
+    "held_back_patients",
+    "retraining",
+    "interrupted_training",
+    "tracking",
+    "simulation",
+    "malformed_anndata",
+    "trainer",
+    "promotion",
+    "benchmark_soak",
+    "every_patient",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest; the order within a file stays."""
+    rank = {f"test_{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
 def real_cohorts_folder() -> Path:
     """Return where real cohorts are looked for: ``PROGNOSIS_COHORTS``, else beside the repository."""
     declared = os.environ.get("PROGNOSIS_COHORTS")
