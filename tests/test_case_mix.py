@@ -66,6 +66,17 @@ def test_patients_of_another_law_are_not(model, cohort):
     assert found.share_warned + found.share_refused > 0.2
 
 
+def test_patients_without_a_known_gene_are_neither_far_nor_near(model, cohort):
+    expression = cohort.expression.copy()
+    expression.iloc[:60] = np.nan
+    found = typical(NewPatients(model, replace(cohort, expression=expression)))
+    others = typical(NewPatients(model, cohort.subset(np.arange(60, len(cohort.time)))))
+    assert found.tenths.sum() == len(cohort.time) - 60
+    assert (found.share_warned, found.share_refused) == (others.share_warned, others.share_refused)
+    assert found.share_refused < 0.05
+    assert typical(NewPatients(model, replace(cohort, expression=cohort.expression * np.nan))) is None
+
+
 def test_thirds_count_every_patient_and_follow_the_predictor(model):
     variant = model.variants["genes_only"]
     same, worse = (predictor_mix(variant, variant.reference + shift) for shift in (0.0, 5.0))

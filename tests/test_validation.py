@@ -135,6 +135,22 @@ def test_patients_whom_the_service_would_refuse_are_counted_by_reason(model, coh
     assert row(found, "genes_only").n_patients == len(cohort.time) - 10
 
 
+def test_patients_without_a_known_gene_are_refused_for_that_and_not_for_a_distance(model, cohort):
+    expression = cohort.expression.copy()
+    expression.iloc[:150] = np.nan
+    found = validate(model, replace(cohort, expression=expression), n_samples=10)
+    assert found.attendance.refused[GENES] == 150
+    assert found.attendance.refused.get(DISTANCE, 0) < 5
+    assert found.typical.tenths.sum() == len(cohort.time) - 150
+    assert verdict(found, "inputs") == "some inputs lacking"
+
+
+def test_a_cohort_without_any_gene_of_the_model_is_near_nothing_and_its_inputs_are_open(model, cohort):
+    found = validate(model, replace(cohort, expression=cohort.expression * np.nan), n_samples=10)
+    assert found.attendance.refused == {GENES: len(cohort.time)}
+    assert verdict(found, "inputs") == verdict(found, "patients") == NOT_ASSESSED
+
+
 def test_a_scale_without_a_conversion_leaves_only_the_order_and_says_why(model, cohort):
     counts = replace(cohort, scale="counts", expression=np.round(2**cohort.expression))
     found = validate(model, counts, n_samples=SAMPLES)

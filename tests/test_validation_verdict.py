@@ -24,7 +24,15 @@ LIKE = Typical(np.full(10, 30), 0.04, 0.0)
 
 
 def evidence(
-    *, n_events=150, absolute_reason=None, psi=0.02, typical=LIKE, refused=None, renormalised=False, **changed
+    *,
+    n_events=150,
+    absolute_reason=None,
+    psi=0.02,
+    typical=LIKE,
+    refused=None,
+    renormalised=False,
+    others=(),
+    **changed,
 ) -> Evidence:
     metrics = {**RIGHT, **changed}
     shift = Shift("CD44", "gene", 1.0, 300, 0.0, psi, 0.1, "large" if psi >= 0.25 else "little", 0.1, 0.5)
@@ -33,7 +41,7 @@ def evidence(
         (36.0,),
         n_events,
         absolute_reason,
-        pd.DataFrame([vars(shift)]),
+        pd.DataFrame([vars(each) for each in (shift, *others)]),
         typical,
         n_asked=300,
         refused=refused or {},
@@ -111,6 +119,22 @@ def test_inputs_that_moved_and_patients_unlike_the_references_are_said():
     moved = evidence(psi=0.6, typical=Typical(np.full(10, 30), 0.2, 0.05))
     assert finding("inputs", moved).verdict == "inputs shifted"
     assert finding("patients", moved).verdict == "unlike the reference's"
+
+
+@pytest.mark.parametrize(
+    ("other", "standing", "said"),
+    [
+        (Shift("CDH1", "gene", 0.1, 0, 1.0), OPEN, "1 of 2 known in no patient"),
+        (Shift("stage", "clinical", np.nan, 0, 1.0), OPEN, "1 of 2 known in no patient"),
+        (Shift("CDH1", "gene", np.nan, 120, 0.6, 0.02, 0.1, "little"), OPEN, "1 of 2 missing in more than 50%"),
+        (Shift("CDH1", "gene", 0.1, 150, 0.5, 0.02, 0.1, "little"), GOOD, "0 of 2 moved far; rule"),
+        (Shift("CDH1", "gene", 0.0, 0, 1.0), GOOD, "0 of 1 moved far; rule"),
+    ],
+)
+def test_inputs_that_most_patients_lack_are_not_as_in_training(other, standing, said):
+    found = finding("inputs", evidence(others=(other,)))
+    assert found.standing == standing
+    assert said in found.basis
 
 
 def test_a_few_more_warnings_than_expected_are_chance():

@@ -28,14 +28,14 @@ N_TENTHS = 10
 
 @dataclass(frozen=True, eq=False)
 class Typical:
-    """How far profiles are from the reference cohort, among its own patients held back.
+    """How far profiles are from the reference cohort, of those that have a distance, among its own held back.
 
     Parameters
     ----------
     tenths : array of int, shape (10,)
         New patients by percentile of their distance, nearest first; about equal where they are like the reference's.
     share_warned, share_refused : float
-        4 % of the reference's own would be warned of, whatever the cohort.
+        Of the patients in the tenths; 4 % of the reference's own would be warned of, whatever the cohort.
     expected_warned : float
     """
 
@@ -70,13 +70,16 @@ def typical(patients: NewPatients) -> Typical | None:
     if patients.distance is None or patients.relative_reason is not None:
         return None
     judged = patients.distance
-    percentile = judged.percentile[patients.absent]
-    known = percentile[~np.isnan(percentile)]
-    tenths = np.bincount(np.minimum((known / N_TENTHS).astype(np.int64), N_TENTHS - 1), minlength=N_TENTHS)
+    # Without a known gene, or on another scale than stated, a patient is refused for that, and not for a distance.
+    known = patients.absent & ~np.isnan(judged.percentile)
+    if not known.any():
+        return None
+    reached = (judged.percentile[known] / N_TENTHS).astype(np.int64)
+    tenths = np.bincount(np.minimum(reached, N_TENTHS - 1), minlength=N_TENTHS)
     return Typical(
         tenths=np.asarray(tenths, dtype=np.int64),
-        share_warned=float((judged.warned & ~judged.refused)[patients.absent].mean()),
-        share_refused=float(judged.refused[patients.absent].mean()),
+        share_warned=float((judged.warned & ~judged.refused)[known].mean()),
+        share_refused=float(judged.refused[known].mean()),
     )
 
 

@@ -225,10 +225,12 @@ class NewPatients:
         """Why each patient is refused; None where they are scored by one variant or the other."""
         if self.scale_refusal is not None:
             return [None] * len(self.absent)
-        refused = np.zeros_like(self.absent) if self.distance is None else self.distance.refused
+        # A profile without a known gene has no distance, and one of few genes would be refused however near it were.
+        suffice = np.any([self._genes_suffice(self._scorer.ready[name]) for name in self.model.variants], axis=0)
+        far = np.zeros_like(suffice) if self.distance is None else suffice & self.distance.refused
         unscored = set(range(len(self.absent))).difference(*(rows.tolist() for rows, _ in self._scored.values()))
         return [
-            None if i not in unscored else SCALE if i in self._patients.faults else DISTANCE if refused[i] else GENES
+            None if i not in unscored else SCALE if i in self._patients.faults else DISTANCE if far[i] else GENES
             for i in range(len(self.absent))
         ]
 

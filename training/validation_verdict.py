@@ -22,6 +22,8 @@ OBSERVED_EXPECTED = (0.8, 1.25)
 SLOPE = (0.8, 1.25)
 #: Share of the inputs that have moved far, beyond chance, from which the cohort is called shifted.
 SHIFTED_SHARE = 0.1
+#: An input that more of the patients lack says of few what it would do; values voided with their scale are lacking.
+MISSING_SHARE = 0.5
 #: More of the patients refused than this, and the figures are of a remnant that is not the cohort.
 REFUSED_SHARE = 0.5
 NOT_ASSESSED = "could not be assessed"
@@ -200,17 +202,31 @@ def _usefulness(evidence: Evidence) -> Finding:
 
 def _inputs(evidence: Evidence) -> Finding:
     question, assessed = "inputs", evidence.shifts[evidence.shifts["psi"].notna()]
-    unknown = int((evidence.shifts["n_known"] == 0).sum())
-    large = int((assessed["reading"] == "large").sum())
+    large, lacking = int((assessed["reading"] == "large").sum()), _lacking(evidence.shifts)
     basis = (
-        f"{large} of {len(assessed)} moved far{f', {unknown} not in the cohort at all' if unknown else ''}; rule: "
-        f"stability index {LARGE:g} or more, beyond chance, in {SHIFTED_SHARE:.0%} of them"
+        f"{'; '.join([f'{large} of {len(assessed)} moved far', *lacking])}; rule: stability index {LARGE:g} or more, "
+        f"beyond chance, in {SHIFTED_SHARE:.0%} of them; none that the model reads may be missing in more than "
+        f"{MISSING_SHARE:.0%} of the patients"
     )
     if evidence.shifts["kind"].eq(GENE).any() and not assessed["kind"].eq(GENE).any():
-        return Finding(question, NOT_ASSESSED, OPEN, f"no gene is on a scale that the reference has; {basis}")
+        return Finding(question, NOT_ASSESSED, OPEN, f"no gene is known on a scale that the reference has; {basis}")
     if large >= SHIFTED_SHARE * max(len(assessed), 1):
         return Finding(question, "inputs shifted", BAD, basis)
+    if lacking:
+        return Finding(question, "some inputs lacking", OPEN, basis)
     return Finding(question, "some inputs shifted" if large else "inputs as in training", GOOD, basis)
+
+
+def _lacking(shifts: pd.DataFrame) -> list[str]:
+    """Say how many of the inputs that the model reads nobody has, or fewer than enough; nothing where none is so."""
+    # A gene of weight 0 is not read; older bundles tell no weight, and covariates have none.
+    read = shifts[shifts["weight"].ne(0)]
+    nobody = read["n_known"].eq(0)
+    counts = {
+        "known in no patient": int(nobody.sum()),
+        f"missing in more than {MISSING_SHARE:.0%}": int((read["missing"].gt(MISSING_SHARE) & ~nobody).sum()),
+    }
+    return [f"{count} of {len(read)} {words}" for words, count in counts.items() if count]
 
 
 def _typicality(evidence: Evidence) -> Finding:
