@@ -60,7 +60,7 @@ def validate(
     require_places(target, proposal, overwrite=overwrite)
     locked, cohort = locked_with_cohort(folder, reference, bundle, **options)
     with progress_bars() as progress:
-        validation = apply_locked(locked.model.reference_named(pooled), cohort, cross=cross, progress=progress)
+        validation = apply_locked(locked.model, cohort, reference=pooled, cross=cross, progress=progress)
     kept = [*_kept(validation, locked, target, proposal, tracked=tracked)]
     click.echo("\n".join([terminal(validation, locked), *kept]))
 

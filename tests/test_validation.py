@@ -259,3 +259,14 @@ def test_a_model_of_pooled_cohorts_is_validated_against_the_reference_that_is_na
     assert (
         "trained on scale log2_rsem_1" in validate(pooled.reference_named(second), cohort, n_samples=10).relative_reason
     )
+
+
+def test_where_another_reference_has_the_patients_scale_it_is_named_and_the_model_not_blamed(cohort):
+    pooled = read_bundle(Path(__file__).parent / "bundles" / "format_4")
+    found = validate(pooled, cohort, reference="second", n_samples=10)
+    assert found.model.reference == "second"
+    assert found.summary.startswith("Nothing is said of the model here")
+    assert "--reference first" in found.summary
+    counts = replace(cohort, scale="counts", expression=np.round(2**cohort.expression))
+    found = validate(pooled, counts, reference="second", n_samples=10)
+    assert found.summary.startswith("The model is not for these patients: no single patient")

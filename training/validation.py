@@ -48,6 +48,7 @@ def validate(
     model: PrognosticModel,
     cohort: Cohort,
     *,
+    reference: str | None = None,
     cross: bool = False,
     n_samples: int = SAMPLES,
     seed: int = SEED,
@@ -60,6 +61,8 @@ def validate(
     model : PrognosticModel
         Not changed, and not refitted: no outcome of the cohort enters a prediction.
     cohort : Cohort
+    reference : str or None
+        Of a model of pooled cohorts: the one to be asked against; the one that it is on where none is named.
     cross : bool
         Whether another cancer type is meant.
     n_samples : int
@@ -89,6 +92,7 @@ def validate(
     Debray TPA et al. A new framework to enhance the interpretation of external validation studies of clinical
     prediction models. J Clin Epidemiol 2015;68:279-289. doi:10.1016/j.jclinepi.2014.06.018
     """
+    whole, model = model, model.reference_named(reference)
     require_same_question(model, cohort, cross=cross)
     patients = NewPatients(model, cohort)
     _require_unseen(patients)
@@ -104,7 +108,9 @@ def validate(
         typical=distance,
         case_mix=case_mix(patients),
         relative_reason=patients.relative_reason,
-        findings=findings(_evidence(patients, judged_row(rows), shifts, distance)),
+        findings=findings(
+            replace(_evidence(patients, judged_row(rows), shifts, distance), fitting=_fitting(whole, cohort))
+        ),
         seed=seed,
         n_samples=n_samples,
     )
@@ -138,6 +144,14 @@ def _require_unseen(patients: NewPatients) -> None:
             f"{patients.cohort}: {patients.model.name} was trained on all {len(patients.absent)} patients of this "
             "cohort; figures on them would be no validation. Name a cohort that it has not seen."
         )
+
+
+def _fitting(model: PrognosticModel, cohort: Cohort) -> tuple[str, ...]:
+    """Return the references of a pooled model against which the cohort's risks could be judged."""
+    if not model.reference:
+        return ()
+    each = (model, *model.references.values())
+    return tuple(one.reference for one in each if NewPatients(one, cohort).relative_reason is None)
 
 
 def _evidence(patients: NewPatients, judged: Row, shifts: pd.DataFrame, distance: Typical | None) -> Evidence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from training.validation_verdict import BAD, GOOD, OPEN, TOO_FEW, Finding
+from training.validation_verdict import BAD, GOOD, OPEN, OTHER_REFERENCE, TOO_FEW, Finding
 
 _APART = "The model tells these patients apart"
 
@@ -24,6 +24,8 @@ def summary(found: Sequence[Finding]) -> str:
     answerable, order = told["answerable"], told["discrimination"].standing
     reason = answerable.basis.partition("; rule:")[0]
     gravest_first = (
+        (answerable.verdict == OTHER_REFERENCE,
+         f"Nothing is said of the model here: another of its references has these patients' scale ({reason})."),
         (answerable.standing == BAD, f"The model is not for these patients: {answerable.verdict} ({reason})."),
         (told["enough events"].verdict == TOO_FEW,
          "Too few events to tell: this cohort neither confirms the model nor speaks against it."),

@@ -29,6 +29,7 @@ REFUSED_SHARE = 0.5
 NOT_ASSESSED = "could not be assessed"
 NO_RISK = "no risk was judged in this cohort"
 TOO_FEW = "too few events to tell"
+OTHER_REFERENCE = "not against this reference"
 GOOD, BAD, OPEN = "good", "bad", "open"
 
 
@@ -76,6 +77,8 @@ class Evidence:
         Those of them whom the service would not score, by reason.
     renormalised : bool
         Whether the row is so: then no new patient can be answered.
+    fitting : sequence of str
+        Other references of a model of pooled cohorts, whose scale the patients' converts to.
     """
 
     metrics: Mapping[str, Estimate]
@@ -87,6 +90,7 @@ class Evidence:
     n_asked: int
     refused: Mapping[str, int]
     renormalised: bool
+    fitting: Sequence[str] = ()
 
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
@@ -116,6 +120,9 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
 
 def _answered(evidence: Evidence) -> Finding:
     question, rule = "answerable", f"rule: at most {REFUSED_SHARE:.0%} refused"
+    if evidence.renormalised and evidence.fitting:
+        names = " or ".join(f"--reference {name}" for name in evidence.fitting)
+        return Finding(question, OTHER_REFERENCE, BAD, f"name {names}; {evidence.absolute_reason}; {rule}")
     if evidence.renormalised:
         return Finding(question, "no single patient can be answered", BAD, f"{evidence.absolute_reason}; {rule}")
     n_refused = sum(evidence.refused.values())
