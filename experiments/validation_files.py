@@ -51,6 +51,19 @@ def require_places(target: Path | None, proposal: Path | None, *, overwrite: boo
         _require_results(target)
     if proposal is not None and proposal.exists() and not _is_proposal(proposal):
         raise ResultFileError(f"{proposal.name}: is no proposal of an earlier validation; name another file.")
+    _require_apart(target, proposal)
+
+
+def _require_apart(target: Path | None, proposal: Path | None) -> None:
+    """Raise before anything is judged if a proposal could not be written once it is."""
+    if proposal is None:
+        return
+    if target is not None and target.resolve() in (proposal.resolve(), *proposal.resolve().parents):
+        raise ResultFileError(
+            f"{proposal.name}: lies in the folder of the results, which is put in place whole; name a file elsewhere."
+        )
+    if not proposal.parent.is_dir():
+        raise ResultFileError(f"{proposal.name}: the folder it is to lie in is not there; make it, or name another.")
 
 
 def _require_results(target: Path) -> None:

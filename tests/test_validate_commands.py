@@ -12,7 +12,9 @@ from click.testing import CliRunner, Result
 from exported_model import export
 
 from experiments.cli import main
+from experiments.score_files import ResultFileError
 from experiments.simulated_study import write_simulated_cohorts
+from experiments.validation_files import require_places
 from experiments.validation_tables import reference_facts, trained_words
 from training.bundle import read_bundle, write_bundle
 
@@ -143,6 +145,20 @@ def test_a_file_that_is_no_proposal_is_never_replaced(study, bundle, tmp_path):
     assert result.exit_code == 2
     assert "no proposal of an earlier validation" in result.stderr
     assert mine.read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("target", "proposal", "words"),
+    [
+        (None, "missing/offer.json", "is not there"),
+        ("x", "x", "lies in the folder of the results"),
+        ("x", "x/offer.json", "lies in the folder of the results"),
+    ],
+)
+def test_a_proposal_without_a_place_is_refused_before_anything_is_written(target, proposal, words, tmp_path):
+    with pytest.raises(ResultFileError, match=words):
+        require_places(target and tmp_path / target, tmp_path / proposal, overwrite=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_earlier_validation_gives_way_whole(study, bundle, written, tmp_path):
