@@ -149,6 +149,8 @@ def _inputs(validation: Validation) -> str:
         "below where nothing moved, for cohorts of these sizes and all inputs together (5 %). KS: the largest distance "
         "of the distribution functions; of clinical covariates at the points that the bundle knows, without a p-value."
     )
+    if validation.model.reference:
+        words += " Genes are set beside the reference named above, clinical covariates beside all pooled cohorts."
     return f"{words}\n\n{table(header, rows)}"
 
 

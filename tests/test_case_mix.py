@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from new_cohorts import named
 
 from experiments.simulation import simulate_cohort
 from features.cohort import Cohort
-from training.case_mix import NEW, TRAINING, case_mix, model_based_concordance, predictor_mix, typical
+from training.bundle import read_bundle
+from training.case_mix import NEW, POOLED_NOTE, TRAINING, case_mix, model_based_concordance, predictor_mix, typical
 from training.new_patients import NewPatients
 
 
@@ -50,6 +52,14 @@ def test_the_new_patients_are_described_alike(model, cohort):
 def test_a_column_that_the_cohort_lacks_is_left_out(model, cohort):
     without = replace(cohort, clinical=cohort.clinical.drop(columns="grade"))
     assert not [name for name in characteristics(model, without).index if name.startswith("grade")]
+
+
+def test_clinical_shares_of_a_pooled_model_are_said_to_be_of_all_its_cohorts(cohort):
+    pooled = read_bundle(Path(__file__).parent / "bundles" / "format_4")
+    found = characteristics(pooled, cohort)[TRAINING]
+    assert found["patients"] == pooled.cohort.n_patients
+    assert [name for name in found.index if name.startswith("stage")]
+    assert all(name.endswith(POOLED_NOTE) for name in found.index[4:])
 
 
 def test_patients_of_the_same_law_are_spread_over_the_tenths_of_typicality(model, cohort):

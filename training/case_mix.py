@@ -22,6 +22,8 @@ from training.scores import CLINICAL, RISK_GROUPS, risk_percentile
 Floats = NDArray[np.float64]
 
 TRAINING, NEW = "training", "new"
+#: Encoders are learned from all cohorts that were pooled, and know no one cohort's shares.
+POOLED_NOTE = " (training: all pooled cohorts)"
 #: Tenths of the typicality percentile.
 N_TENTHS = 10
 
@@ -148,14 +150,17 @@ def case_mix(patients: NewPatients) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``characteristic``, ``training``, ``new``; NaN where not known.
+        ``characteristic``, ``training``, ``new``; NaN where not known. Clinical covariates of a model of pooled cohorts
+        are named so that their training figures are told to be of all of them.
     """
     model, cohort = patients.model, patients.cohort.subset(np.flatnonzero(patients.absent))
     rows = [*_outcome_rows(model, cohort)]
     if CLINICAL in model.variants:
         encoder = model.variants[CLINICAL].features.clinical
         for column in encoder.columns:
-            rows += _covariate_rows(column, [each for each in encoder.covariates if each.column == column], cohort)
+            found = _covariate_rows(column, [each for each in encoder.covariates if each.column == column], cohort)
+            note = POOLED_NOTE if model.reference else ""
+            rows += [(name + note, training, new) for name, training, new in found]
     return pd.DataFrame(rows, columns=["characteristic", TRAINING, NEW])
 
 

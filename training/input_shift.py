@@ -80,8 +80,9 @@ def input_shifts(patients: NewPatients) -> pd.DataFrame:
     Notes
     -----
     A bundle holds no patient's values. Genes are compared with `training.reference_sample`; age with its quartiles,
-    categories with their shares, as the frozen encoders have them. Genes on a scale without a conversion, or z-scores
-    of another reference, are not assessed: there is nothing that both are measured in.
+    categories with their shares, as the frozen encoders have them: of a model of pooled cohorts, those of all. Genes on
+    a scale without a conversion, or z-scores of another reference, are not assessed: there is nothing that both are
+    measured in.
 
     References
     ----------
@@ -228,7 +229,9 @@ def _covariates(model: PrognosticModel, variant: Variant, cohort: Cohort, level:
         if shares is None or not len(known):
             yield shift
             continue
-        expected = np.round(shares * model.cohort.n_patients).astype(np.int64)
+        # Encoders are learned from all cohorts that were pooled.
+        n_learned = len(model.patient_hashes) if model.reference else model.cohort.n_patients
+        expected = np.round(shares * n_learned).astype(np.int64)
         actual = _category_counts(encoded, known)
         distance = np.abs(np.cumsum(expected / expected.sum()) - np.cumsum(actual / actual.sum())).max()
         ordered = encoded[0].category is None
