@@ -10,6 +10,8 @@ from training.case_mix import Typical
 from training.estimate import Estimate
 from training.external_figures import RATIO_REFERENCE
 from training.input_shift import Shift
+from training.recalibration import Recalibration
+from training.validation_results import Row, nearer
 from training.validation_summary import summary
 from training.validation_verdict import BAD, GOOD, NOT_ASSESSED, OPEN, TOO_FEW, Evidence, Finding, findings
 
@@ -113,6 +115,21 @@ def test_what_could_not_be_assessed_is_not_passed():
 def test_wrong_risks_are_named_in_the_summary():
     found = findings(evidence(calibration_slope=Estimate(0.5, 0.3, 0.7)))
     assert "predictions too far apart" in summary(found)
+
+
+def test_offers_are_recommended_only_where_they_help():
+    found = findings(evidence(calibration_slope=Estimate(0.5, 0.3, 0.7)))
+    assert summary(found, offers_help=True).endswith("(predictions too far apart): see the offers.")
+    assert summary(found).endswith("(predictions too far apart).")
+
+
+@pytest.mark.parametrize(("after", "helps"), [(0.1, True), (-0.1, True), (-0.6, False), (0.5, False), (np.nan, False)])
+def test_an_offer_helps_where_observed_over_expected_comes_nearer_to_1(after, helps):
+    name = "log_observed_expected_36m"
+    figures = {name: Estimate(0.5, 0.3, 0.7)}
+    row = Row("clinical", "as_is", np.ones(3), np.ones(3, dtype=bool), np.zeros(3), figures, (36.0,))
+    one = Estimate(1.0, np.nan, np.nan)
+    assert nearer(row, Recalibration("shift", one, one, {name: Estimate(after, after, after)})) == helps
 
 
 def test_inputs_that_moved_and_patients_unlike_the_references_are_said():

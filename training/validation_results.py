@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from training.case_mix import PredictorMix, Typical
 from training.estimate import Estimate
+from training.metrics import at_horizon
 from training.model import CohortSummary, PrognosticModel
 from training.new_patients import AS_IS, Attendance
 from training.recalibration import Recalibration
@@ -115,12 +116,22 @@ class Validation:
     @property
     def summary(self) -> str:
         """The verdict in one sentence."""
-        return summary(self.findings)
+        return summary(self.findings, offers_help=any(nearer(self.judged, offer) for offer in self.judged.offers))
 
     @cached_property
     def judged(self) -> Row:
         """The row that the verdict is of."""
         return judged_row(self.rows)
+
+
+def nearer(row: Row, offer: Recalibration) -> bool:
+    """Tell whether an offer brings observed over expected risk nearer to 1, on the mean over the horizons judged."""
+    names = {at_horizon("log_observed_expected", months) for months in row.horizons_months}
+    judged = names & row.metrics.keys() & offer.after.keys()
+    both = [(row.metrics[name].value, offer.after[name].value) for name in judged]
+    # Of what could not be estimated nothing is said: NaN is not below anything.
+    before, after = np.abs(np.array(both).reshape(-1, 2)).sum(axis=0)
+    return bool(after < before)
 
 
 def judged_row(rows: Sequence[Row]) -> Row:

@@ -9,13 +9,15 @@ from training.validation_verdict import BAD, GOOD, OPEN, OTHER_REFERENCE, TOO_FE
 _APART = "The model tells these patients apart"
 
 
-def summary(found: Sequence[Finding]) -> str:
+def summary(found: Sequence[Finding], *, offers_help: bool = False) -> str:
     """Return the verdict in one sentence; what was not shown is not taken for granted.
 
     Parameters
     ----------
     found : sequence of Finding
         As `training.validation_verdict.findings` returns them.
+    offers_help : bool
+        Whether a recalibration is offered that brings observed over expected risk nearer to 1.
     """
     told = {each.question: each for each in found}
     calibrated = [each for each in found if each.question.startswith("calibrat")]
@@ -23,6 +25,7 @@ def summary(found: Sequence[Finding]) -> str:
     right = all(each.standing == GOOD for each in calibrated) and told["accuracy"].standing == GOOD
     answerable, order = told["answerable"], told["discrimination"].standing
     reason = answerable.basis.partition("; rule:")[0]
+    offers = ": see the offers" if offers_help else ""
     gravest_first = (
         (answerable.verdict == OTHER_REFERENCE,
          f"Nothing is said of the model here: another of its references has these patients' scale ({reason})."),
@@ -31,7 +34,7 @@ def summary(found: Sequence[Finding]) -> str:
          "Too few events to tell: this cohort neither confirms the model nor speaks against it."),
         (order == BAD, "The model ranks these patients worse than chance: it must not be used on them."),
         (order == OPEN, "The model is not shown to tell these patients apart: it has not earned its use on them."),
-        (bool(wrong), f"{_APART}, but its risks do not fit them ({', '.join(wrong)}): see the offers."),
+        (bool(wrong), f"{_APART}, but its risks do not fit them ({', '.join(wrong)}){offers}."),
         (right, "The model holds: it tells these patients apart, its risks are right, and better than the average's."),
     )  # fmt: skip
     neither = f"{_APART}; that its risks are right for them is neither shown nor refuted."
